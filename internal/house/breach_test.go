@@ -36,6 +36,7 @@ func TestRulesCatchBreaches(t *testing.T) {
 		{"exported function", "a.go", document + "func F() {}\n", []string{"document F"}},
 		{"exported method", "a.go", document + "// T is.\ntype T int\nfunc (t T) M() {}\n", []string{"document T.M"}},
 		{"method of a hidden type", "a.go", document + "type t int\nfunc (t t) M() {}\n", nil},
+		{"method the standard library explains", "a.go", document + "// T is.\ntype T int\nfunc (t T) Error() string { return \"\" }\n", nil},
 		{"exported type", "a.go", document + "type T int\n", []string{"document T"}},
 		{"exported type in a group", "a.go", document + "// Some types.\ntype (\n\tT int\n)\n", []string{"document T"}},
 		{"constants under one comment", "a.go", document + "// The limits.\nconst (\n\tA = 1\n\tB = 2\n)\n", nil},

@@ -15,6 +15,7 @@ type layer int
 const (
 	vocabulary layer = iota // words: the root package
 	port                    // what the core asks of the world, and pure parts all share
+	shared                  // what the adapters of one port have in common
 	adapter                 // one answer to a port, or one part of the core
 	assembly                // adapters made of adapters
 	node                    // use cases and loops over the ports
@@ -41,6 +42,8 @@ var layers = []row{
 	{pkg: "internal/function", layer: port},
 	{pkg: "internal/event", layer: port},
 	{pkg: "internal/number", layer: port},
+
+	{pkg: "internal/function/input", layer: shared},
 
 	{pkg: "internal/disk/disktest", layer: adapter, kit: true},
 	{pkg: "internal/journal/journaltest", layer: adapter, kit: true},

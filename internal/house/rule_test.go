@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"go/ast"
 	"go/token"
+	"slices"
 	"strings"
 )
 
@@ -103,6 +104,10 @@ func sleeps(fn *ast.FuncDecl) bool {
 	return found
 }
 
+// spoken are methods whose contract the standard library wrote: error and
+// errors.Unwrap, sort.Interface and container/heap.
+var spoken = []string{"Error", "Unwrap", "Len", "Less", "Swap", "Push", "Pop"}
+
 // undocumented finds exported declarations without a comment.
 func undocumented(s *source) []finding {
 	var out []finding
@@ -113,7 +118,8 @@ func undocumented(s *source) []finding {
 		switch d := d.(type) {
 		case *ast.FuncDecl:
 			visible := d.Name.IsExported() && (d.Recv == nil || ast.IsExported(receiver(d)))
-			if visible && d.Doc == nil {
+			known := d.Recv != nil && slices.Contains(spoken, d.Name.Name)
+			if visible && !known && d.Doc == nil {
 				report(symbol(d))
 			}
 		case *ast.GenDecl:

@@ -58,7 +58,7 @@ func resolve(pkg []*source) *scope {
 	for i, s := range pkg {
 		files[i] = s.file
 	}
-	checked, _ := conf.Check(directory(pkg[0].path), pkg[0].fset, files, info) //nolint:errcheck // as above
+	checked, _ := conf.Check(directory(pkg[0].path), pkg[0].fset, files, info)
 	return &scope{files: pkg, declare: checked.Scope(), uses: info.Uses}
 }
 

@@ -1,0 +1,5 @@
+module github.com/polymath-run/polymath/bench
+
+go 1.26
+
+replace github.com/polymath-run/polymath => ../
