@@ -101,15 +101,29 @@ func (c *scope) assigned(name string) bool {
 	return found
 }
 
-// reference reports whether a type of our own is one whose copies share state.
-func (c *scope) reference(name string) bool {
-	obj := c.declare.Lookup(name)
-	if obj == nil {
-		return false
-	}
-	switch obj.Type().Underlying().(type) {
-	case *types.Map, *types.Slice, *types.Pointer, *types.Chan, *types.Signature, *types.Interface:
+// fixed reports whether a variable is plainly a value, by its type where our
+// own code spells it, else by how the declaration reads.
+func (c *scope) fixed(name string, typ, value ast.Expr) bool {
+	if isConstant(value) {
 		return true
+	}
+	obj := c.declare.Lookup(name)
+	if obj == nil || obj.Type() == types.Typ[types.Invalid] {
+		return reads(typ, value)
+	}
+	t := obj.Type().Underlying()
+	for {
+		array, ok := t.(*types.Array)
+		if !ok {
+			break
+		}
+		t = array.Elem().Underlying()
+	}
+	switch t := t.(type) {
+	case *types.Struct:
+		return true
+	case *types.Basic:
+		return t.Kind() != types.Invalid || reads(typ, value)
 	default:
 		return false
 	}
@@ -126,7 +140,7 @@ func judge(c *scope, s *source, v *ast.ValueSpec) []finding {
 		text := ""
 		switch {
 		case name.Name == "_":
-		case !fixed(v.Type, value) || c.reference(name.Name) && !isConstant(value):
+		case !c.fixed(name.Name, v.Type, value):
 			text = "may change while the program runs: make it a constant, a function, or a field of something"
 		case c.assigned(name.Name):
 			text = "is assigned to or has its address taken"
@@ -150,9 +164,9 @@ func embedded(doc *ast.CommentGroup) bool {
 	return false
 }
 
-// fixed reports whether a variable of this type and first value is plainly a
-// value: what cannot be told without type checking counts as state.
-func fixed(typ, value ast.Expr) bool {
+// reads judges a declaration by its words, where a type or a function of
+// another package is in it: what cannot be told counts as state.
+func reads(typ, value ast.Expr) bool {
 	switch v := value.(type) {
 	case nil:
 		return isValue(typ)
@@ -160,10 +174,8 @@ func fixed(typ, value ast.Expr) bool {
 		return true
 	case *ast.CompositeLit:
 		return isValue(v.Type)
-	case *ast.Ident:
-		return v.Name == "true" || v.Name == "false"
 	default:
-		return isConstant(value)
+		return false
 	}
 }
 
