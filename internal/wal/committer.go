@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 )
 
@@ -167,6 +168,7 @@ func (c *Committer) run() {
 		case <-c.stop:
 			stopped = true
 		}
+		runtime.Gosched() // those just woken append again now, not one batch later
 		for rest := c.take(); len(rest) > 0; {
 			n := c.fitting(rest)
 			c.commit(rest[:n])

@@ -30,7 +30,15 @@ func (l *Log) sort(r *recovery) error {
 		useless = append(useless, l.spares[n:]...)
 		l.spares = l.spares[:n]
 	}
-	return l.discard(useless)
+	if err := l.discard(useless); err != nil {
+		return err
+	}
+	// Also for what a process removed that died before this line: a file that
+	// came back after power loss could claim a generation given to another since.
+	if err := l.options.FS.SyncDir(); err != nil {
+		return fmt.Errorf("wal: sync directory: %w", err)
+	}
+	return nil
 }
 
 // reusable reports whether a file is as long as segments are now.
@@ -39,19 +47,12 @@ func (l *Log) reusable(s *segment) bool {
 	return n == 1 && s.size == l.options.SegmentBytes
 }
 
-// discard removes files for good: one that came back after power loss could
-// claim a generation that was given to another since.
+// discard removes files that are no use.
 func (l *Log) discard(useless []*segment) error {
 	for _, s := range useless {
 		if err := errors.Join(s.file.Close(), l.options.FS.Remove(s.name())); err != nil {
 			return fmt.Errorf("wal: remove: %w", err)
 		}
-	}
-	if len(useless) == 0 {
-		return nil
-	}
-	if err := l.options.FS.SyncDir(); err != nil {
-		return fmt.Errorf("wal: sync directory: %w", err)
 	}
 	return nil
 }
