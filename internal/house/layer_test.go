@@ -44,6 +44,7 @@ var layers = []row{
 	{pkg: "internal/number", layer: port},
 
 	{pkg: "internal/function/input", layer: shared},
+	{pkg: "internal/function/lines", layer: shared},
 
 	{pkg: "internal/disk/disktest", layer: adapter, kit: true},
 	{pkg: "internal/journal/journaltest", layer: adapter, kit: true},
