@@ -8,7 +8,7 @@ type Reducer uint8
 // The reducers. The numbers are in journals: never renumber them.
 //
 // Outputs of Count, Sum, Min and Max are whole numbers in decimal, of at most
-// MaxOutputBytes; for Min and Max an empty output means "nothing found here".
+// MaxNumberBytes; for Min and Max an empty output means "nothing found here".
 // Outputs of Collect are bytes, joined in the order of their units.
 const (
 	Count   Reducer = 1 // numbers >= 0, added; the total may be of any size
@@ -42,6 +42,7 @@ func (r Reducer) String() string {
 // Sizes of what travels through the journal, in bytes unless said otherwise.
 const (
 	MaxInlineBytes      = 64 << 10 // an input, or the output of one task
+	MaxNumberBytes      = 4 << 10  // the digits and sign of one number
 	MaxAccumulatorBytes = 1 << 20  // the answer of a job while it grows
 	MaxEntryBytes       = 512 << 10
 	MaxNameBytes        = 64      // a function, queue, tenant or node name

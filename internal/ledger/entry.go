@@ -1,0 +1,98 @@
+package ledger
+
+import (
+	"fmt"
+
+	"github.com/polymath-run/polymath"
+)
+
+// Version is the format this code writes, and the newest it can read.
+const Version = 1
+
+// VersionError says that bytes were written by a newer Polymath.
+type VersionError struct {
+	What string // "entry" or "image"
+	Got  uint8
+}
+
+// Error says what to do: only a newer binary can read on.
+func (e *VersionError) Error() string {
+	return fmt.Sprintf("this %s has format version %d and this Polymath reads up to %d: use the newer Polymath that wrote it",
+		e.What, e.Got, Version)
+}
+
+// Entry is what is appended to the journal: a batch of commands of one
+// session, numbered from 1 without gaps.
+type Entry struct {
+	// Session is the session the entry belongs to. Zero: none yet, and the
+	// commands may only be Opens.
+	Session polymath.Ref
+	Number  uint64
+	// At is the proposer's wall clock in Unix milliseconds. It is for people
+	// to read on jobs and events; nothing is decided by it.
+	At int64
+	// Principal and Signature say who vouches for the entry, for journals
+	// whose nodes do not trust each other. Other journals leave them empty.
+	Principal, Signature []byte
+	Commands             []Command
+}
+
+// Encode appends the entry to b: one version byte, then the fields in order.
+// A field beyond its bound gives bytes that no ledger reads; the node checks
+// bounds before it proposes.
+func (e *Entry) Encode(b []byte) []byte {
+	c := coder{b: append(b, Version)}
+	e.head(&c)
+	n := uint64(len(e.Commands))
+	c.uint(&n)
+	for _, cmd := range e.Commands {
+		EncodeCommand(&c.b, cmd)
+	}
+	return c.b
+}
+
+// EncodeCommand appends one command to *b, as it stands within an entry. A
+// proposer that gathers commands counts bytes this way.
+func EncodeCommand(b *[]byte, cmd Command) {
+	c := coder{b: append(*b, byte(cmd.kind()))}
+	cmd.code(&c)
+	*b = c.b
+}
+
+// Decode reads an entry. The error is a *VersionError when it was written by
+// a newer Polymath, and otherwise says that the bytes are no entry. Byte
+// fields alias data.
+func (e *Entry) Decode(data []byte) error {
+	if len(data) == 0 {
+		return errMalformed
+	}
+	if data[0] != Version {
+		return &VersionError{What: "entry", Got: data[0]}
+	}
+	c := coder{b: data[1:], reading: true}
+	e.head(&c)
+	n := c.length(0, MaxCommands)
+	if n > len(c.b) {
+		return errMalformed
+	}
+	e.Commands = make([]Command, 0, n)
+	for range n {
+		var k commandKind
+		small(&c, &k)
+		cmd := newCommand(k)
+		if cmd == nil {
+			return errMalformed
+		}
+		cmd.code(&c)
+		e.Commands = append(e.Commands, cmd)
+	}
+	return c.done()
+}
+
+func (e *Entry) head(c *coder) {
+	c.ref(&e.Session)
+	c.uint(&e.Number)
+	c.int(&e.At)
+	c.bytes(&e.Principal, maxSigned)
+	c.bytes(&e.Signature, maxSigned)
+}

@@ -1,0 +1,190 @@
+// Package ledger is the state machine at the heart of the platform: it reads
+// the entries of a journal and knows from them every job, lease and result of
+// one shard.
+//
+//	entry ──> Apply ──> sessions ─ is it this session's next number?
+//	                      │
+//	                      ▼ each command, in order
+//	          submit   cancel   complete   fail   expire   tick …
+//	                      │
+//	                      ▼ then, once
+//	                    match: idle worker sessions × ready jobs ──> leases
+//	                      │
+//	                      ▼
+//	                   Effects: answers, grants, finished jobs, events
+//
+// Apply is a pure function of the state and the entry. There is no clock, no
+// I/O, no randomness, no floating point, no goroutine and no walk over a map
+// in this package, so that every replica that reads the same entries stands
+// at the same state, to the byte. DESIGN.md has the laws.
+package ledger
+
+import (
+	"slices"
+
+	"github.com/polymath-run/polymath"
+)
+
+// Bounds of one shard.
+const (
+	MaxSessions     = 10_000
+	DefaultMaxJobs  = 1_000_000
+	DefaultMaxBytes = 1 << 30 // inputs of unfinished jobs
+	maxQueues       = 10_000
+)
+
+// Ledger is the state of one shard. One goroutine owns it.
+type Ledger struct {
+	shard   uint8
+	fault   Fault // always NoFault but in the simulator
+	version uint8
+
+	index   polymath.Index // of the entry applied last
+	ordinal uint32         // things made by the entry being applied
+	at      int64          // Entry.At of the entry being applied
+	now     int64          // wall time by the last Tick, Unix milliseconds
+	term    polymath.Ref   // of the timekeeper
+
+	maxJobs, maxBytes uint64
+
+	sessions  []*session // by ref
+	idle      []*session // with free slots, longest waiting first
+	functions []string   // every name seen, by number
+	queues    []*queue   // every queue seen, by number
+	virtual   uint64     // pass of the queue served last
+
+	buckets [bucketCount]bucket
+	jobs    uint64 // unfinished
+	bytes   uint64 // of their inputs
+	ready   int    // jobs with something to lease
+
+	leases   map[polymath.Ref]*lease // looked up, never walked
+	suspects []*lease                // slow ones, in the order they were marked
+
+	keys   keyring
+	timers timerHeap
+	loose  []looseTimer // delays whose beginning no Tick has told yet
+
+	image *Image // being taken, or nil
+}
+
+// New makes the empty ledger of a shard.
+func New(shard uint8) *Ledger {
+	return &Ledger{
+		shard:    shard,
+		version:  Version,
+		maxJobs:  DefaultMaxJobs,
+		maxBytes: DefaultMaxBytes,
+		leases:   make(map[polymath.Ref]*lease),
+		keys:     newKeyring(),
+	}
+}
+
+// Index is where the ledger stands: the index of the entry applied last.
+func (l *Ledger) Index() polymath.Index { return l.index }
+
+// Now is the wall time the ledger knows of, in Unix milliseconds.
+func (l *Ledger) Now() int64 { return l.now }
+
+// Apply posts the entry at an index, which must be the next of its journal,
+// and fills fx with what it gave out. The only error is a *VersionError: the
+// ledger is unchanged and this binary must not go on.
+func (l *Ledger) Apply(at polymath.Index, data []byte, fx *Effects) error {
+	fx.reset(at)
+	var e Entry
+	if err := e.Decode(data); err != nil {
+		if _, newer := err.(*VersionError); newer { //nolint:errorlint // Decode returns it bare
+			return err
+		}
+		fx.Skip = SkipMalformed
+		l.index = at
+		return nil
+	}
+	l.index, l.ordinal, l.at = at, 0, e.At
+	fx.Session, fx.Number, fx.At = e.Session, e.Number, e.At
+	if fx.Skip = l.enter(&e); fx.Skip != Applied {
+		return nil
+	}
+	for _, cmd := range e.Commands {
+		fx.Answers = append(fx.Answers, cmd.apply(l, fx))
+	}
+	l.match(fx)
+	return nil
+}
+
+// enter decides whether an entry counts, and remembers its number.
+func (l *Ledger) enter(e *Entry) Skip {
+	if e.Session.IsZero() {
+		for _, cmd := range e.Commands {
+			if cmd.kind() != kindOpen {
+				return SkipSession
+			}
+		}
+		return Applied
+	}
+	s := l.session(e.Session)
+	switch {
+	case s == nil:
+		return SkipSession
+	case e.Number != s.last+1 && l.fault != AcceptAnyNumber:
+		return SkipNumber
+	}
+	s.last = e.Number
+	return Applied
+}
+
+// newRef names the next thing the entry makes.
+func (l *Ledger) newRef() polymath.Ref {
+	r := polymath.Ref{Index: l.index, Ordinal: l.ordinal}
+	l.ordinal++
+	return r
+}
+
+func (l *Ledger) jobID(r polymath.Ref) polymath.JobID {
+	return polymath.JobID{Shard: l.shard, Ref: r}
+}
+
+func (l *Ledger) token(r polymath.Ref) polymath.Token {
+	return polymath.Token{Shard: l.shard, Ref: r}
+}
+
+// function is the number of a function's name; a new name gets the next
+// number while there are fewer than maxFunctions.
+func (l *Ledger) function(name string) (uint16, bool) {
+	if i := slices.Index(l.functions, name); i >= 0 {
+		return uint16(i), true
+	}
+	if len(l.functions) >= maxFunctions {
+		return 0, false
+	}
+	l.functions = append(l.functions, name)
+	return uint16(len(l.functions) - 1), true
+}
+
+func (a *Activate) apply(l *Ledger, _ *Effects) Answer {
+	if a.Version > Version || a.Version < l.version {
+		return refused(polymath.InvalidArgument, "cannot activate version %d: this shard is at %d and knows up to %d",
+			a.Version, l.version, Version)
+	}
+	l.version = a.Version
+	return Answer{}
+}
+
+func (k *Configure) apply(l *Ledger, _ *Effects) Answer {
+	if k.Queue == "" {
+		l.maxJobs, l.maxBytes = k.MaxJobs, k.MaxBytes
+		if l.maxJobs == 0 {
+			l.maxJobs = DefaultMaxJobs
+		}
+		if l.maxBytes == 0 {
+			l.maxBytes = DefaultMaxBytes
+		}
+		return Answer{}
+	}
+	q, err := l.queue(k.Tenant, k.Queue)
+	if err != nil {
+		return Answer{Err: err}
+	}
+	q.weight, q.concurrency, q.paused = max(k.Weight, 1), k.Concurrency, k.Paused
+	return Answer{}
+}

@@ -1,0 +1,162 @@
+package ledger
+
+import (
+	"slices"
+
+	"github.com/polymath-run/polymath"
+)
+
+// maxSlots bounds the leases one session may hold at a time.
+const maxSlots = 4096
+
+// session is an open stream of numbered entries, and for a worker also its
+// standing demand and the leases it holds.
+type session struct {
+	ref   polymath.Ref
+	node  string
+	name  string // "" for a proposer
+	local bool
+	last  uint64 // number of the entry applied last
+
+	functions []uint16 // wanted, by number, sorted
+	slots     uint32
+	micros    uint64
+	leases    []*lease // held, by token
+	rates     []rate
+	idle      bool // is in Ledger.idle
+}
+
+// rate is how fast a session runs a function: microseconds of the cost table
+// done in a real microsecond, times rateOne.
+type rate struct {
+	function uint16
+	value    uint64
+}
+
+func (l *Ledger) find(r polymath.Ref) (int, bool) {
+	return slices.BinarySearchFunc(l.sessions, r, func(s *session, r polymath.Ref) int { return s.ref.Compare(r) })
+}
+
+// session finds an open session, or nil.
+func (l *Ledger) session(r polymath.Ref) *session {
+	if i, ok := l.find(r); ok {
+		return l.sessions[i]
+	}
+	return nil
+}
+
+func (o *Open) apply(l *Ledger, fx *Effects) Answer {
+	if len(l.sessions) >= MaxSessions {
+		return refused(polymath.Overloaded, "there are %d open sessions, the most this shard takes: close some", MaxSessions)
+	}
+	s := &session{ref: l.newRef(), node: o.Node, name: o.Name, local: o.Local}
+	l.sessions = append(l.sessions, s)
+	if s.name != "" {
+		fx.Events = append(fx.Events, Event{Kind: WorkerJoined, Name: s.name})
+	}
+	return Answer{Ref: s.ref}
+}
+
+func (k *Close) apply(l *Ledger, fx *Effects) Answer {
+	i, ok := l.find(k.Session)
+	if !ok {
+		return refused(polymath.NotFound, "session %v is not open", k.Session)
+	}
+	s := l.sessions[i]
+	l.sessions = slices.Delete(l.sessions, i, i+1)
+	s.slots = 0
+	l.unpark(s)
+	for len(s.leases) > 0 {
+		ls := s.leases[0]
+		if k.Lost {
+			l.giveUp(ls, "worker "+s.name+" vanished", fx)
+		} else {
+			l.giveBack(ls, fx)
+		}
+	}
+	if s.name != "" {
+		fx.Events = append(fx.Events, Event{Kind: WorkerLeft, Name: s.name})
+	}
+	return Answer{}
+}
+
+func (d *Demand) apply(l *Ledger, _ *Effects) Answer {
+	s := l.session(d.Session)
+	if s == nil {
+		return refused(polymath.NotFound, "session %v is not open: open another", d.Session)
+	}
+	if d.Slots > maxSlots {
+		return refused(polymath.InvalidArgument, "%d slots are more than the %d a session may have", d.Slots, maxSlots)
+	}
+	var wanted []uint16
+	for _, name := range d.Functions {
+		f, ok := l.function(name)
+		if !ok {
+			return refused(polymath.Overloaded, "there are already %d function names on this shard, the most it takes", maxFunctions)
+		}
+		wanted = append(wanted, f)
+	}
+	slices.Sort(wanted)
+	s.functions, s.slots, s.micros = slices.Compact(wanted), d.Slots, d.Micros
+	l.park(s)
+	return Answer{}
+}
+
+// park puts a session with free slots at the end of the idle ones, and takes
+// one without out of them.
+func (l *Ledger) park(s *session) {
+	free := uint32(len(s.leases)) < s.slots
+	switch {
+	case free && !s.idle:
+		l.idle = append(l.idle, s)
+		s.idle = true
+	case !free:
+		l.unpark(s)
+	}
+}
+
+func (l *Ledger) unpark(s *session) {
+	if !s.idle {
+		return
+	}
+	i := slices.Index(l.idle, s)
+	l.idle = slices.Delete(l.idle, i, i+1)
+	s.idle = false
+}
+
+// rate is how fast the session runs a function, and whether that is known.
+func (s *session) rate(function uint16) (uint64, bool) {
+	for _, r := range s.rates {
+		if r.function == function {
+			return r.value, true
+		}
+	}
+	return rateOne, false
+}
+
+// learn moves the session's rate a quarter of the way to what a lease just
+// showed: work that should have taken cost took micros.
+func (s *session) learn(function uint16, cost, micros uint64) {
+	seen := min(mulDiv(cost, rateOne, max(micros, 1)), maxRate)
+	seen = max(seen, minRate)
+	for i := range s.rates {
+		if r := &s.rates[i]; r.function == function {
+			r.value = r.value - r.value/4 + seen/4
+			return
+		}
+	}
+	s.rates = append(s.rates, rate{function, seen})
+}
+
+func (*Assume) apply(l *Ledger, _ *Effects) Answer {
+	l.term = l.newRef()
+	return Answer{Ref: l.term}
+}
+
+// stale answers a command of a timekeeper that is one no longer.
+func (l *Ledger) stale(term polymath.Ref) (Answer, bool) {
+	if term == l.term {
+		return Answer{}, false
+	}
+	return refused(polymath.Conflict, "term %v is over, the timekeeper's term is %v", term, l.term), true
+}
