@@ -1,0 +1,24 @@
+// Package all lists the built-in functions. A function is offered when it
+// stands here, and nowhere else.
+package all
+
+import (
+	"github.com/polymath-run/polymath/internal/function"
+	"github.com/polymath-run/polymath/internal/function/montecarlo"
+	"github.com/polymath-run/polymath/internal/function/prime"
+	"github.com/polymath-run/polymath/internal/function/trial"
+)
+
+// Set makes the set of the built-in functions, with those for trials if dev is
+// set.
+func Set(dev bool) *function.Set {
+	functions := []function.Function{
+		prime.IsPrime{},
+		prime.NewPrimes(),
+		montecarlo.Pi{},
+	}
+	if dev {
+		functions = append(functions, trial.Sleep{}, trial.Fail{})
+	}
+	return function.NewSet(functions...)
+}
