@@ -49,13 +49,23 @@ func (d *Decimal) UnmarshalJSON(data []byte) error {
 // as a fraction in lowest terms, such as -1/3, otherwise. ParseFraction reads
 // it back.
 func Format(r *big.Rat) string {
-	if r.IsInt() {
-		return r.Num().String()
-	}
-	if places, ends := r.FloatPrec(); ends && places <= MaxDigits {
+	if places, ends := ending(r); ends {
 		return r.FloatString(places)
 	}
 	return r.Num().String() + "/" + r.Denom().String()
+}
+
+// Ends reports whether the decimal digits of r end within MaxDigits behind the
+// point.
+func Ends(r *big.Rat) bool {
+	_, ends := ending(r)
+	return ends
+}
+
+// ending is how many places behind the point r needs, if they end.
+func ending(r *big.Rat) (places int, ends bool) {
+	places, ends = r.FloatPrec()
+	return places, ends && places <= MaxDigits
 }
 
 // ParseFraction reads what Format wrote.
@@ -103,15 +113,14 @@ func Round(r *big.Rat, significant int) string {
 func JSON(r *big.Rat) []byte {
 	// 15 significant digits survive a double; so do whole numbers to 2^53.
 	const digitsOfDouble = 15
-	text := Format(r)
-	bare := exactAsDouble(r.Num()) && r.IsInt()
-	if !r.IsInt() {
-		bare = Digits(r) <= digitsOfDouble && !strings.Contains(text, "/")
+	bare := Ends(r) && Digits(r) <= digitsOfDouble
+	if r.IsInt() {
+		bare = exactAsDouble(r.Num())
 	}
 	if bare {
-		return []byte(text)
+		return []byte(Format(r))
 	}
-	return []byte(`"` + text + `"`)
+	return []byte(`"` + Format(r) + `"`)
 }
 
 // Digits is how many digits Format writes, on both sides of the point

@@ -4,6 +4,7 @@ package all
 
 import (
 	"github.com/polymath-run/polymath/internal/function"
+	"github.com/polymath-run/polymath/internal/function/arithmetic"
 	"github.com/polymath-run/polymath/internal/function/montecarlo"
 	"github.com/polymath-run/polymath/internal/function/prime"
 	"github.com/polymath-run/polymath/internal/function/trial"
@@ -12,11 +13,8 @@ import (
 // Set makes the set of the built-in functions, with those for trials if dev is
 // set.
 func Set(dev bool) *function.Set {
-	functions := []function.Function{
-		prime.IsPrime{},
-		prime.NewPrimes(),
-		montecarlo.Pi{},
-	}
+	functions := arithmetic.Functions()
+	functions = append(functions, prime.IsPrime{}, prime.NewPrimes(), montecarlo.Pi{})
 	if dev {
 		functions = append(functions, trial.Sleep{}, trial.Fail{})
 	}
