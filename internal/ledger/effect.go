@@ -27,7 +27,10 @@ type Effects struct {
 	Answers  []Answer // one for each command, in order
 	Grants   []Grant
 	Retired  []Retired
-	Finished []polymath.Job // left the ledger with this entry; for the archive
+	Joined   []polymath.Ref   // worker sessions that opened
+	Closed   []polymath.Ref   // sessions that ended
+	Ended    []polymath.Token // leases that are over, for whatever reason
+	Finished []polymath.Job   // left the ledger with this entry; for the archive
 	Dead     []polymath.DeadLetter
 	Events   []Event // numbered by their place here
 	Prune    int64   // not 0: the archive may forget what ended before
@@ -82,6 +85,9 @@ func (fx *Effects) reset(at polymath.Index) {
 		Answers:  fx.Answers[:0],
 		Grants:   fx.Grants[:0],
 		Retired:  fx.Retired[:0],
+		Joined:   fx.Joined[:0],
+		Closed:   fx.Closed[:0],
+		Ended:    fx.Ended[:0],
 		Finished: fx.Finished[:0],
 		Dead:     fx.Dead[:0],
 		Events:   fx.Events[:0],

@@ -45,6 +45,7 @@ func (l *Ledger) drop(ls *lease) {
 		delete(l.leases, ls.ref)
 	}
 	ls.job.queue.leased--
+	l.ended = append(l.ended, l.token(ls.ref))
 	if s.slots > 0 {
 		l.park(s)
 	}

@@ -54,9 +54,10 @@ type Ledger struct {
 	virtual   uint64     // pass of the queue served last
 
 	buckets [bucketCount]bucket
-	jobs    uint64 // unfinished
-	bytes   uint64 // of their inputs
-	ready   int    // jobs with something to lease
+	jobs    uint64           // unfinished
+	bytes   uint64           // of their inputs
+	ready   int              // jobs with something to lease
+	ended   []polymath.Token // leases dropped by the entry being applied
 
 	leases   map[polymath.Ref]*lease // looked up, never walked
 	suspects []*lease                // slow ones, in the order they were marked
@@ -109,6 +110,8 @@ func (l *Ledger) Apply(at polymath.Index, data []byte, fx *Effects) error {
 		fx.Answers = append(fx.Answers, cmd.apply(l, fx))
 	}
 	l.match(fx)
+	fx.Ended = append(fx.Ended, l.ended...)
+	l.ended = l.ended[:0]
 	return nil
 }
 

@@ -53,6 +53,7 @@ func (o *Open) apply(l *Ledger, fx *Effects) Answer {
 	l.sessions = append(l.sessions, s)
 	if s.name != "" {
 		fx.Events = append(fx.Events, Event{Kind: WorkerJoined, Name: s.name})
+		fx.Joined = append(fx.Joined, s.ref)
 	}
 	return Answer{Ref: s.ref}
 }
@@ -66,6 +67,7 @@ func (k *Close) apply(l *Ledger, fx *Effects) Answer {
 	l.sessions = slices.Delete(l.sessions, i, i+1)
 	s.slots = 0
 	l.unpark(s)
+	fx.Closed = append(fx.Closed, s.ref)
 	for len(s.leases) > 0 {
 		ls := s.leases[0]
 		if k.Lost {

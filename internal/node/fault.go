@@ -1,0 +1,15 @@
+package node
+
+// Fault is a deliberate defect that the simulator plants to prove that its
+// oracle would see it; nothing else ever sets one.
+type Fault uint8
+
+// The faults that can be planted in a node.
+const (
+	NoFault          Fault = iota
+	AnswerOnAppend         // answer when the journal has the entry, whatever comes of it
+	NewNumberOnRetry       // propose again under a new number when nobody knows
+	NeverExpire            // let silent leases live for ever
+	TrimUnstored           // trim the journal before the checkpoint is stored
+	SkipFlush              // call a checkpoint done while the archive lags behind it
+)
