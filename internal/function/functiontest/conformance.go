@@ -61,14 +61,15 @@ func Conformance(t *testing.T, f function.Function, s Samples) {
 }
 
 // Answer plans an input, runs it whole and gives the answer.
-func Answer(t testing.TB, f function.Function, input string) string {
+func Answer(t reporter, f function.Function, input string) string {
 	t.Helper()
 	canonical, plan := mustPlan(t, f, input)
-	return answer(t, f, canonical, run(t, f, canonical, whole(plan)))
+	output := run(t, f, canonical, whole(plan))
+	return answer(t, f, canonical, merge(t, plan.Reducer, [][]byte{output}))
 }
 
 // describe checks that a description is complete.
-func describe(t *testing.T, d function.Description) {
+func describe(t reporter, d function.Description) {
 	if d.Name == "" || d.Summary == "" || d.Unit == "" || d.Cost == "" {
 		t.Errorf("the description has gaps: %+v", d)
 	}
@@ -85,7 +86,7 @@ func describe(t *testing.T, d function.Description) {
 }
 
 // checkPlan checks the plan of a valid input.
-func checkPlan(t *testing.T, f function.Function, input string) {
+func checkPlan(t reporter, f function.Function, input string) {
 	canonical, plan := mustPlan(t, f, input)
 	again, samePlan := mustPlan(t, f, input)
 	if !bytes.Equal(canonical, again) || !equalPlans(plan, samePlan) {
@@ -127,21 +128,27 @@ func ValidPlan(canonical []byte, plan polymath.Plan) error {
 // cuts runs an input whole, then cut at random, and compares the answers.
 func cuts(t *testing.T, f function.Function, input string) {
 	canonical, plan := mustPlan(t, f, input)
-	want := answer(t, f, canonical, run(t, f, canonical, whole(plan)))
+	want := Answer(t, f, input)
 	rapid.Check(t, func(t *rapid.T) {
 		cut := drawCuts(t, plan.Units)
 		outputs := make([][]byte, len(cut))
 		for _, i := range rapid.Permutation(order(len(cut))).Draw(t, "order") {
 			outputs[i] = run(t, f, canonical, cut[i])
 		}
-		merged, err := Merge(plan.Reducer, outputs)
-		if err != nil {
-			t.Fatal(err)
-		}
+		merged := merge(t, plan.Reducer, outputs)
 		if got := answer(t, f, canonical, merged); got != want {
 			t.Fatalf("%s: cut as %v the answer is %.200s, whole it is %.200s", input, cut, got, want)
 		}
 	})
+}
+
+func merge(t reporter, reducer polymath.Reducer, outputs [][]byte) []byte {
+	t.Helper()
+	merged, err := Merge(reducer, outputs)
+	if err != nil {
+		t.Fatalf("merge: %v", err)
+	}
+	return merged
 }
 
 // drawCuts cuts [0, units) into at most eight intervals.
@@ -170,8 +177,8 @@ func order(n int) []int {
 }
 
 // cancelled runs with a context that ended before.
-func cancelled(t *testing.T, f function.Function, inputs []string) {
-	ctx, cancel := context.WithCancel(t.Context())
+func cancelled(t reporter, f function.Function, inputs []string) {
+	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	for _, in := range inputs {
 		canonical, plan := mustPlan(t, f, in)
@@ -184,10 +191,10 @@ func cancelled(t *testing.T, f function.Function, inputs []string) {
 
 // endless runs hours of work and cancels it once it is under way: at the first
 // progress, and as soon as it can be, in turn.
-func endless(t *testing.T, f function.Function, input string) {
+func endless(t reporter, f function.Function, input string) {
 	canonical, plan := mustPlan(t, f, input)
 	for _, atProgress := range []bool{true, false} {
-		ctx, cancel := context.WithCancel(t.Context())
+		ctx, cancel := context.WithCancel(context.Background())
 		task := function.Task{Input: canonical, Interval: whole(plan), Progress: func(uint64) {}}
 		if atProgress {
 			task.Progress = func(uint64) { cancel() }
@@ -202,10 +209,10 @@ func endless(t *testing.T, f function.Function, input string) {
 }
 
 // example runs the worked example.
-func example(t *testing.T, f function.Function) {
+func example(t reporter, f function.Function) {
 	e := f.Describe().Example
 	if e.Args == "" {
-		t.Error("the example has no command line")
+		t.Errorf("the example has no command line")
 	}
 	var want bytes.Buffer
 	if err := json.Compact(&want, []byte(e.Answer)); err != nil {
@@ -216,13 +223,14 @@ func example(t *testing.T, f function.Function) {
 	}
 }
 
-// tester is what *testing.T, *testing.F and *rapid.T have in common here.
-type tester interface {
+// reporter is what *testing.T and *rapid.T have in common here.
+type reporter interface {
 	Helper()
+	Errorf(format string, args ...any)
 	Fatalf(format string, args ...any)
 }
 
-func mustPlan(t tester, f function.Function, input string) ([]byte, polymath.Plan) {
+func mustPlan(t reporter, f function.Function, input string) ([]byte, polymath.Plan) {
 	t.Helper()
 	canonical, plan, err := f.Plan([]byte(input))
 	if err != nil {
@@ -232,7 +240,7 @@ func mustPlan(t tester, f function.Function, input string) ([]byte, polymath.Pla
 }
 
 // run runs an interval and watches its progress.
-func run(t tester, f function.Function, canonical []byte, units polymath.Interval) []byte {
+func run(t reporter, f function.Function, canonical []byte, units polymath.Interval) []byte {
 	t.Helper()
 	var last uint64
 	task := function.Task{Input: canonical, Interval: units, Progress: func(done uint64) {
@@ -251,7 +259,7 @@ func run(t tester, f function.Function, canonical []byte, units polymath.Interva
 	return output
 }
 
-func answer(t tester, f function.Function, canonical, accumulator []byte) string {
+func answer(t reporter, f function.Function, canonical, accumulator []byte) string {
 	t.Helper()
 	got, err := f.Answer(canonical, accumulator)
 	if err != nil {

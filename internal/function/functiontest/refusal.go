@@ -3,7 +3,6 @@ package functiontest
 import (
 	"encoding/json"
 	"strings"
-	"testing"
 
 	"github.com/polymath-run/polymath"
 	"github.com/polymath-run/polymath/internal/function"
@@ -14,7 +13,7 @@ import (
 const maxErrorText = 500
 
 // refusals gives a function every bad input that follows from its description.
-func refusals(t *testing.T, f function.Function) {
+func refusals(t reporter, f function.Function) {
 	d := f.Describe()
 	for _, input := range []string{
 		``, ` `, `null`, `true`, `7`, `"x"`, `[]`, `[{}]`, `{`, `{]`, `{"`, "\x00", "\xff",
@@ -45,7 +44,7 @@ func refusals(t *testing.T, f function.Function) {
 
 // Refused checks that an input is refused as it should be: by an
 // InvalidArgument or TooLarge error whose text names what was wrong.
-func Refused(t testing.TB, f function.Function, input, names string) {
+func Refused(t reporter, f function.Function, input, names string) {
 	t.Helper()
 	_, _, err := f.Plan([]byte(input))
 	switch {

@@ -10,12 +10,12 @@ func TestPrimesConform(t *testing.T) {
 	functiontest.Conformance(t, NewPrimes(), functiontest.Samples{
 		Inputs: []string{
 			`{"from":0,"to":0}`,
-			`{"to":5e7}`,
-			`{"to":"4e7","what":"sum"}`,
-			`{"from":1e14,"to":100000005000000}`,
-			`{"from":"1e15","to":"1000000000300000"}`,
-			`{"from":"1e15","to":"1000000000200000","what":"list"}`,
-			`{"from":"18446744073709500000","to":"18446744073709551615","what":"sum"}`,
+			`{"to":2.5e7}`,
+			`{"to":"2.5e7","what":"sum"}`,
+			`{"from":1e12,"to":1000018000000}`,
+			`{"from":"1e15","to":"1000000000070000"}`,
+			`{"from":"1e15","to":"1000000000070000","what":"list"}`,
+			`{"from":"18446744073709480000","to":"18446744073709551615","what":"sum"}`,
 			`{"to":100000,"what":"list"}`,
 		},
 		Endless: `{"to":"18446744073709551615"}`,

@@ -10,8 +10,8 @@ const (
 	// firstSieving is the smallest prime the pattern leaves to the sieve.
 	firstSieving = 19
 	// minSegment, in bytes, is the first-level cache of every machine we
-	// know; with more sieving primes than fit their multiples into it, a
-	// segment grows, to maxSegment, in second-level caches.
+	// know. With longer sieving primes a segment grows, to maxSegment, so
+	// that fewer of them pass over it without a multiple in it.
 	minSegment = 32 << 10
 	maxSegment = 512 << 10
 	// rows is how many multiples of each of the eight classes must lie in a
@@ -36,13 +36,15 @@ type cross struct {
 	step     uint8  // index into steps
 }
 
-// newSieve makes a sieve from the byte base on.
-func newSieve(t *table, primes []uint32, base uint64) *sieve {
-	size := minSegment
-	if n := len(primes); n > 0 {
-		size = min(max(size, int(primes[n-1])/2), maxSegment)
+// newSieve makes a sieve from the byte base on, with segments of size bytes.
+func newSieve(t *table, primes []uint32, base uint64, size int) *sieve {
+	return &sieve{
+		pattern: t.pattern,
+		primes:  primes,
+		crosses: make([]cross, 0, len(primes)),
+		segment: make([]byte, size),
+		base:    base,
 	}
-	return &sieve{pattern: t.pattern, primes: primes, segment: make([]byte, size), base: base}
 }
 
 // next sieves the next segment, at most limit bytes of it, and returns it with
@@ -111,7 +113,7 @@ func (s *sieve) first(p uint64) cross {
 func (c *cross) crossSteps(segment []byte) {
 	offset, at := int(c.offset), c.step
 	for offset < len(segment) {
-		s := &steps[at&63]
+		s := steps[at&63]
 		segment[offset] &= s.mask
 		offset += int(c.quotient)*int(s.gap) + int(s.carry)
 		at = s.next
@@ -127,7 +129,7 @@ func (c *cross) crossRows(segment []byte) {
 	p := turn*int(c.quotient) + int(wheel[at>>3&7])
 	nearest := cross{offset: 1<<32 - 1, quotient: c.quotient}
 	for range 8 {
-		s := &steps[at&63]
+		s := steps[at&63]
 		offset := start
 		for mask := s.mask; offset < len(segment); offset += p {
 			segment[offset] &= mask

@@ -49,7 +49,7 @@ func (t *table) upTo(limit uint64) []uint32 {
 // collect sieves the primes to limit by those of the first table.
 func (t *table) collect(limit uint64) []uint32 {
 	base := trialPrimes(firstTable)
-	s := newSieve(t, base, 0)
+	s := newSieve(t, base, 0, minSegment)
 	var primes []uint32
 	for s.base <= limit/turn {
 		start, segment := s.next(limit/turn + 1 - s.base)

@@ -19,6 +19,10 @@ func (w window) size() uint64 {
 	return math.MaxUint64
 }
 
+// testedSegment, in bytes, is a segment whose survivors are tested: a tenth of
+// a second of work, so that progress is seen.
+const testedSegment = 64 << 10
+
 // tested is how many survivors are tested between two looks at the context:
 // half a millisecond of work.
 const tested = 256
@@ -38,7 +42,11 @@ func (w window) small() (primes []uint64) {
 // behind us. It returns ctx's error soon after ctx ends.
 func (t *table) visit(ctx context.Context, w window, show func(base uint64, segment []byte, covered uint64)) error {
 	limit, proven := w.sieving()
-	s := newSieve(t, t.upTo(limit), w.from/turn)
+	size := min(max(minSegment, int(limit)/2), maxSegment)
+	if !proven {
+		size = testedSegment
+	}
+	s := newSieve(t, t.upTo(limit), w.from/turn, size)
 	for end := w.to/turn + 1; s.base < end; {
 		if err := ctx.Err(); err != nil {
 			return err
