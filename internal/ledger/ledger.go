@@ -191,3 +191,6 @@ func (k *Configure) apply(l *Ledger, _ *Effects) Answer {
 	q.weight, q.concurrency, q.paused = max(k.Weight, 1), k.Concurrency, k.Paused
 	return Answer{}
 }
+
+// Shard is the number of the shard.
+func (l *Ledger) Shard() uint8 { return l.shard }

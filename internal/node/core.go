@@ -18,6 +18,7 @@
 package node
 
 import (
+	"slices"
 	"time"
 
 	"github.com/polymath-run/polymath"
@@ -81,7 +82,7 @@ type Core struct {
 
 	calls []call
 	lanes []lane
-	waits map[polymath.JobID][]func(polymath.Job)
+	waits map[polymath.JobID][]*waiter
 	seats map[polymath.Ref]bool
 	keep  keeper
 	ready bool // replay is over
@@ -100,7 +101,7 @@ func NewCore(cfg Config) *Core {
 	c := &Core{
 		cfg: cfg, ledger: cfg.Ledger, sum: cfg.Sum,
 		lanes: make([]lane, cfg.Lanes),
-		waits: make(map[polymath.JobID][]func(polymath.Job)),
+		waits: make(map[polymath.JobID][]*waiter),
 		seats: make(map[polymath.Ref]bool),
 	}
 	c.keep = newKeeper(c)
@@ -166,8 +167,8 @@ func (c *Core) Apply(r journal.Record) error {
 	c.deliver()
 	for i := range c.fx.Finished {
 		job := &c.fx.Finished[i]
-		for _, tell := range c.waits[job.ID] {
-			tell(*job)
+		for _, w := range c.waits[job.ID] {
+			w.tell(*job)
 		}
 		delete(c.waits, job.ID)
 	}
@@ -189,18 +190,28 @@ func (c *Core) Job(id polymath.JobID) (polymath.Job, error) {
 	return c.cfg.Archive.Job(id)
 }
 
-// Wait calls tell with the job once it is finished: at once if it is.
-func (c *Core) Wait(id polymath.JobID, tell func(polymath.Job)) error {
+// waiter is somebody who wants to hear of a job's end.
+type waiter struct{ tell func(polymath.Job) }
+
+// Wait calls tell with the job once it is finished: at once if it is. stop
+// ends the waiting; it may be called at any time, also twice.
+func (c *Core) Wait(id polymath.JobID, tell func(polymath.Job)) (stop func(), err error) {
 	job, err := c.Job(id)
-	switch {
-	case err != nil:
-		return err
-	case job.State.Final():
-		tell(job)
-	default:
-		c.waits[id] = append(c.waits[id], tell)
+	if err != nil {
+		return nil, err
 	}
-	return nil
+	if job.State.Final() {
+		tell(job)
+		return func() {}, nil
+	}
+	w := &waiter{tell}
+	c.waits[id] = append(c.waits[id], w)
+	return func() {
+		left := slices.DeleteFunc(c.waits[id], func(o *waiter) bool { return o == w })
+		if c.waits[id] = left; len(left) == 0 {
+			delete(c.waits, id)
+		}
+	}, nil
 }
 
 // Next is when the Core wants to be woken, by its Clock; false for not at all.

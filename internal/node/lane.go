@@ -169,21 +169,24 @@ func (c *Core) landOpen(entry []byte) {
 	}
 	for k, cmd := range e.Commands {
 		open, ok := cmd.(*ledger.Open)
-		if !ok || c.fx.Answers[k].Err != nil {
+		if !ok {
 			continue
 		}
 		for i := range c.lanes {
 			if l := &c.lanes[i]; l.nonce == open.Nonce {
-				c.opened(l, c.fx.Answers[k].Ref)
+				c.opened(l, c.fx.Answers[k])
 			}
 		}
 	}
 }
 
-func (c *Core) opened(l *lane, session polymath.Ref) {
-	if !l.session.IsZero() {
-		c.Propose(&ledger.Close{Session: session}, func(ledger.Answer) {})
-		return
+func (c *Core) opened(l *lane, a ledger.Answer) {
+	switch {
+	case a.Err != nil: // too many sessions: old ones will be closed
+		l.again = c.cfg.Clock.Now() + maxAgain
+	case !l.session.IsZero():
+		c.Propose(&ledger.Close{Session: a.Ref}, func(ledger.Answer) {})
+	default:
+		l.session, l.entry, l.again = a.Ref, nil, 0
 	}
-	l.session, l.entry, l.again = session, nil, 0
 }

@@ -1,0 +1,140 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/polymath-run/polymath"
+	"github.com/polymath-run/polymath/internal/function"
+)
+
+// Host is the node as a worker sees it.
+type Host interface {
+	// Join opens a session. The Host calls post with whatever there is to
+	// tell the worker, in order; post never blocks. The calls stop when the
+	// session is closed.
+	Join(ctx context.Context, name string, post func(Event)) (Seat, error)
+}
+
+// Event is something to do on the worker's own goroutine.
+type Event func(*Loop)
+
+// Options are the choices of a worker.
+type Options struct {
+	Name      string
+	Functions *function.Set
+	Parallel  int           // 0: 1
+	Each      time.Duration // how long a lease should take; 0: DefaultEach
+}
+
+// DefaultEach is how long a lease should take: long enough that the journal
+// costs nothing beside it, short enough that progress is seen and a dead
+// worker loses little.
+const DefaultEach = 250 * time.Millisecond
+
+// leaveLimit is how long a worker that leaves waits for its functions to stop
+// and for the node to hear of it.
+const leaveLimit = 5 * time.Second
+
+// Run works for a host until ctx ends, and then hands back what it holds. It
+// joins again whenever the host closed its session.
+func Run(ctx context.Context, host Host, o Options) error {
+	box := newMailbox()
+	start := time.Now()
+	pool := newPool(o.Functions, func(t polymath.Token, output []byte, err error) {
+		box.post(func(l *Loop) { l.Done(t, output, err) })
+	})
+	if o.Each == 0 {
+		o.Each = DefaultEach
+	}
+	loop := NewLoop(Config{
+		Functions: o.Functions.Names(), Parallel: max(o.Parallel, 1), Each: o.Each, Runner: pool,
+		Now: func() time.Duration { return time.Since(start) },
+	})
+	defer pool.work.Wait()
+	for {
+		gone := make(chan struct{})
+		var once sync.Once
+		seat, err := host.Join(ctx, o.Name, func(e Event) { box.post(e) })
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return err
+		}
+		loop.Sit(seat)
+		if !drive(ctx, loop, box) {
+			loop.Leave(func() { once.Do(func() { close(gone) }) })
+			return depart(loop, box, gone)
+		}
+	}
+}
+
+// drive works until the session is over (true) or ctx ends (false).
+func drive(ctx context.Context, loop *Loop, box *mailbox) bool {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for !loop.left {
+		timer.Reset(loop.Next() - loop.cfg.Now())
+		select {
+		case <-ctx.Done():
+			return false
+		case <-timer.C:
+			loop.Wake()
+		case <-box.full:
+			box.drain(loop)
+		}
+	}
+	return true
+}
+
+// errLeft says that a worker ended before its node confirmed it.
+var errLeft = errors.New("the worker left before its node confirmed it; its leases go back by themselves")
+
+func depart(loop *Loop, box *mailbox, gone <-chan struct{}) error {
+	limit := time.NewTimer(leaveLimit)
+	defer limit.Stop()
+	for {
+		select {
+		case <-gone:
+			return nil
+		case <-limit.C:
+			return errLeft
+		case <-box.full:
+			box.drain(loop)
+		}
+	}
+}
+
+// mailbox holds events for the worker's goroutine. Its length is bounded by
+// what a worker has out: leases, reports and running functions.
+type mailbox struct {
+	full chan struct{} // has a token when there may be events
+
+	mu     sync.Mutex
+	events []Event // guarded by mu
+}
+
+func newMailbox() *mailbox { return &mailbox{full: make(chan struct{}, 1)} }
+
+func (b *mailbox) post(e Event) {
+	b.mu.Lock()
+	b.events = append(b.events, e)
+	b.mu.Unlock()
+	select {
+	case b.full <- struct{}{}:
+	default:
+	}
+}
+
+func (b *mailbox) drain(l *Loop) {
+	b.mu.Lock()
+	events := b.events
+	b.events = nil
+	b.mu.Unlock()
+	for _, e := range events {
+		e(l)
+	}
+}
