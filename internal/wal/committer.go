@@ -1,7 +1,6 @@
 package wal
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -25,6 +24,18 @@ type Stats struct {
 	Syncs   uint64 // batches made durable, each by one Sync of the log
 }
 
+// Stamp is for a user whose payloads begin with something that depends on where
+// they come to lie, which nobody knows before the batch is written.
+type Stamp struct {
+	// Bytes is what is kept free in front of every payload given to Append.
+	Bytes int
+	// Fill writes these bytes: it may change the first Bytes of each payload
+	// of the batch, whose indexes are set. Calls come one after the other. A
+	// batch that is refused because the disk is full leaves its indexes to
+	// the next one.
+	Fill func(batch []Record)
+}
+
 // Committer shares one Log among many goroutines. While one batch is being
 // synced the next one gathers: under load a sync is shared by all who wait, and
 // without load nobody waits for company.
@@ -35,6 +46,7 @@ type Committer struct {
 	stop chan struct{} // closed by Close, after which nothing is queued
 	done chan struct{} // closed when the committing goroutine has ended
 	once sync.Once     // closes stop
+	dead chan struct{} // closed when the log fails
 
 	mu      sync.Mutex // guards what follows
 	queue   []*request
@@ -48,7 +60,8 @@ type Committer struct {
 
 	owner sync.Mutex // held by the goroutine that uses log; before mu
 	log   *Log
-	limit int // MaxPayload of the log
+	stamp Stamp
+	limit int // MaxPayload of the log, less the stamp
 	batch int // MaxBatch of the log
 }
 
@@ -61,14 +74,22 @@ type request struct {
 
 // NewCommitter starts a committer, which owns the log from now on.
 func NewCommitter(l *Log) *Committer {
+	return NewStampedCommitter(l, Stamp{Fill: func([]Record) {}})
+}
+
+// NewStampedCommitter starts a committer that stamps what it appends. Next
+// returns payloads with their stamps.
+func NewStampedCommitter(l *Log, s Stamp) *Committer {
 	c := &Committer{
 		wake:  make(chan struct{}, 1),
 		stop:  make(chan struct{}),
 		done:  make(chan struct{}),
+		dead:  make(chan struct{}),
 		first: l.First(),
 		tail:  tail{next: l.Synced() + 1},
 		log:   l,
-		limit: l.MaxPayload(),
+		stamp: s,
+		limit: l.MaxPayload() - s.Bytes,
 		batch: l.MaxBatch(),
 	}
 	go c.run()
@@ -86,7 +107,8 @@ func (c *Committer) Append(ctx context.Context, group uint32, payload []byte) (u
 	if len(payload) > c.limit {
 		return 0, fmt.Errorf("%w: %w: payload of %d bytes, at most %d", ErrNotAppended, ErrTooLarge, len(payload), c.limit)
 	}
-	r := &request{record: Record{Group: group, Payload: bytes.Clone(payload)}, done: make(chan struct{})}
+	stamped := make([]byte, c.stamp.Bytes, c.stamp.Bytes+len(payload))
+	r := &request{record: Record{Group: group, Payload: append(stamped, payload...)}, done: make(chan struct{})}
 	if err := c.enqueue(ctx, r); err != nil {
 		return 0, fmt.Errorf("%w: %w", ErrNotAppended, err)
 	}
@@ -205,34 +227,41 @@ func (c *Committer) commit(requests []*request) {
 	for i, r := range requests {
 		records[i] = r.record
 	}
-	first, err := c.store(records)
-	for i := range records {
-		records[i].Index = first + uint64(i)
-	}
+	err := c.store(records)
 	if err == nil {
 		c.publish(records)
 	} else if !errors.Is(err, ErrNotAppended) {
 		c.refuse(err)
 	}
 	for i, r := range requests {
-		r.record.Index, r.err = records[i].Index, err
+		if r.err = err; err == nil {
+			r.record.Index = records[i].Index
+		}
 		close(r.done)
 	}
 }
 
-// store appends and syncs. It proves with ErrNotAppended that nothing was written.
-func (c *Committer) store(records []Record) (uint64, error) {
+// store gives records their indexes and stamps, appends and syncs. It proves
+// with ErrNotAppended that nothing was written.
+func (c *Committer) store(records []Record) error {
 	c.owner.Lock()
 	defer c.owner.Unlock()
-	broken := c.log.err != nil
-	first, err := c.log.Append(records)
+	if err := c.log.err; err != nil {
+		return fmt.Errorf("%w: %w", ErrNotAppended, err)
+	}
+	for i := range records {
+		records[i].Index = c.log.Next() + uint64(i)
+	}
+	c.stamp.Fill(records)
+	_, err := c.log.Append(records)
 	switch {
 	case err == nil:
-		return first, c.log.Sync()
-	case broken || errors.Is(err, ErrFull):
-		return 0, fmt.Errorf("%w: %w", ErrNotAppended, err)
+		return c.log.Sync()
+	case errors.Is(err, ErrFull):
+		return fmt.Errorf("%w: %w", ErrNotAppended, err)
+	default:
+		return err
 	}
-	return 0, err
 }
 
 // publish hands durable records to the followers.
@@ -254,9 +283,23 @@ func (c *Committer) refuse(err error) {
 	defer c.mu.Unlock()
 	if c.refusal == nil {
 		c.refusal = err
+		if !errors.Is(err, ErrClosed) {
+			close(c.dead)
+		}
 	}
 	announce(&c.room)
 	announce(&c.news)
+}
+
+// Failed is closed when the log has failed: Err says why, and the process must
+// stop. It is not closed by Close.
+func (c *Committer) Failed() <-chan struct{} { return c.dead }
+
+// Err says why appends are refused, ErrClosed after Close; nil when they are not.
+func (c *Committer) Err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.refusal
 }
 
 // Synced returns the highest durable index.

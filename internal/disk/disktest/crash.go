@@ -176,6 +176,19 @@ func (c *Crash) Flip(name string, offset int64, mask byte) error {
 	return nil
 }
 
+// Truncate cuts a file short, on the platter too.
+func (c *Crash) Truncate(name string, size int64) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := c.names[name]
+	if n == nil || size < 0 || size > int64(len(n.data)) {
+		return fmt.Errorf("disktest: truncate %s to %d: %w", name, size, fs.ErrNotExist)
+	}
+	n.data = n.data[:size:size]
+	n.platter = n.platter[:min(size, int64(len(n.platter)))]
+	return nil
+}
+
 // Content returns a copy of a file as a process would read it, nil if there is none.
 func (c *Crash) Content(name string) []byte {
 	c.mu.Lock()
