@@ -19,6 +19,7 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -125,21 +126,55 @@ func ValidPlan(canonical []byte, plan polymath.Plan) error {
 	return nil
 }
 
-// cuts runs an input whole, then cut at random, and compares the answers.
+// fewUnits is up to how many units every cut there is, is tried.
+const fewUnits = 5
+
+// cuts runs an input whole, then cut in every way or at random, and compares
+// the answers.
 func cuts(t *testing.T, f function.Function, input string) {
-	canonical, plan := mustPlan(t, f, input)
 	want := Answer(t, f, input)
-	rapid.Check(t, func(t *rapid.T) {
-		cut := drawCuts(t, plan.Units)
+	canonical, plan := mustPlan(t, f, input)
+	try := func(t reporter, cut []polymath.Interval, order []int) {
 		outputs := make([][]byte, len(cut))
-		for _, i := range rapid.Permutation(order(len(cut))).Draw(t, "order") {
+		for _, i := range order {
 			outputs[i] = run(t, f, canonical, cut[i])
 		}
-		merged := merge(t, plan.Reducer, outputs)
-		if got := answer(t, f, canonical, merged); got != want {
+		if got := answer(t, f, canonical, merge(t, plan.Reducer, outputs)); got != want {
 			t.Fatalf("%s: cut as %v the answer is %.200s, whole it is %.200s", input, cut, got, want)
 		}
+	}
+	if plan.Units <= fewUnits {
+		for _, cut := range everyCut(plan.Units) {
+			backwards := order(len(cut))
+			slices.Reverse(backwards)
+			try(t, cut, backwards)
+		}
+		return
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		cut := drawCuts(t, plan.Units)
+		try(t, cut, rapid.Permutation(order(len(cut))).Draw(t, "order"))
 	})
+}
+
+// everyCut lists the ways to cut [0, units), which are 2^(units-1).
+func everyCut(units uint64) (all [][]polymath.Interval) {
+	if units == 0 {
+		return [][]polymath.Interval{{{}}}
+	}
+	for ways := range uint64(1) << (units - 1) {
+		var cut []polymath.Interval
+		rest := polymath.Interval{To: units}
+		for at := uint64(1); at < units; at++ {
+			if ways>>(at-1)&1 != 0 {
+				var head polymath.Interval
+				head, rest = rest.Split(at - rest.From)
+				cut = append(cut, head)
+			}
+		}
+		all = append(all, append(cut, rest))
+	}
+	return all
 }
 
 func merge(t reporter, reducer polymath.Reducer, outputs [][]byte) []byte {

@@ -54,6 +54,9 @@ func (c *counter) Plan(data []byte) ([]byte, polymath.Plan, error) {
 		return nil, polymath.Plan{}, c.refuse(data, err)
 	}
 	plan := polymath.Plan{Units: units, Reducer: polymath.Count, Costs: []polymath.CostPoint{{Unit: units, Micros: 5}}}
+	if units == 0 {
+		plan.Costs = nil
+	}
 	if c.forgetful {
 		plan.LongestRun = uint32(c.plans)
 	}
@@ -139,7 +142,7 @@ func TestLawsHold(t *testing.T) {
 	if got := tryLaws(&counter{}); got != "" {
 		t.Errorf("a lawful function: %s", got)
 	}
-	Conformance(t, &counter{}, Samples{Inputs: []string{`{"units":100}`, `{"units":1}`}})
+	Conformance(t, &counter{}, Samples{Inputs: []string{`{"units":100}`, `{"units":1}`, `{"units":0}`, `{"units":4}`}})
 }
 
 func TestBreachesAreReported(t *testing.T) {
@@ -165,6 +168,13 @@ func TestBreachesAreReported(t *testing.T) {
 		if got := tryLaws(tt.c); !strings.Contains(got, tt.want) {
 			t.Errorf("%s: reported %.300q, want %q", tt.name, got, tt.want)
 		}
+	}
+}
+
+func TestEveryCut(t *testing.T) {
+	got := fmt.Sprint(everyCut(3))
+	if want := "[[[0,3)] [[0,1) [1,3)] [[0,2) [2,3)] [[0,1) [1,2) [2,3)]]"; got != want {
+		t.Errorf("%s, want %s", got, want)
 	}
 }
 
