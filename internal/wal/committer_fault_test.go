@@ -12,6 +12,43 @@ import (
 	"github.com/polymath-run/polymath/internal/disk/disktest"
 )
 
+// TestCommitterCrash lets the power fail under many callers: what one of them
+// was told of is there afterwards. It stands first, for
+// the tests below would wait for ever for a sync that is missing.
+func TestCommitterCrash(t *testing.T) {
+	for op := range 120 {
+		fs := disktest.New(uint64(op))
+		c := NewCommitter(mustOpen(t, small(fs)))
+		fs.CrashAt(fs.Ops() + op)
+		var acked sync.Map
+		var wg sync.WaitGroup
+		for w := range 4 {
+			wg.Go(func() {
+				for i := range 10_000 { // the crash comes long before
+					text := fmt.Sprintf("%d/%d", w, i)
+					index, err := c.Append(context.Background(), uint32(w), []byte(text))
+					if err != nil {
+						return
+					}
+					acked.Store(index, text)
+				}
+			})
+		}
+		wg.Wait()
+		if err := c.Close(); err == nil {
+			t.Fatalf("operation %d: closes well on a crashed disk", op)
+		}
+		l := mustOpen(t, small(fs.Restart()))
+		acked.Range(func(index, text any) bool {
+			records, err := l.Read(index.(uint64), 1)
+			if err != nil || len(records) == 0 || string(records[0].Payload) != text {
+				t.Fatalf("operation %d: index %v, acknowledged as %v: %v, %v", op, index, text, records, err)
+			}
+			return true
+		})
+	}
+}
+
 // gate is a disk whose syncs wait at a gate once it is shut.
 type gate struct {
 	disk.FS
@@ -266,42 +303,6 @@ func TestNextEnds(t *testing.T) {
 	}
 	if err := <-follower; !errors.Is(err, ErrClosed) {
 		t.Fatalf("closed: %v", err)
-	}
-}
-
-// TestCommitterCrash lets the power fail under many callers: what one of them
-// was told of is there afterwards.
-func TestCommitterCrash(t *testing.T) {
-	for op := range 120 {
-		fs := disktest.New(uint64(op))
-		c := NewCommitter(mustOpen(t, small(fs)))
-		fs.CrashAt(fs.Ops() + op)
-		var acked sync.Map
-		var wg sync.WaitGroup
-		for w := range 4 {
-			wg.Go(func() {
-				for i := range 10_000 { // the crash comes long before
-					text := fmt.Sprintf("%d/%d", w, i)
-					index, err := c.Append(context.Background(), uint32(w), []byte(text))
-					if err != nil {
-						return
-					}
-					acked.Store(index, text)
-				}
-			})
-		}
-		wg.Wait()
-		if err := c.Close(); err == nil {
-			t.Fatalf("operation %d: closes well on a crashed disk", op)
-		}
-		l := mustOpen(t, small(fs.Restart()))
-		acked.Range(func(index, text any) bool {
-			records, err := l.Read(index.(uint64), 1)
-			if err != nil || len(records) == 0 || string(records[0].Payload) != text {
-				t.Fatalf("operation %d: index %v, acknowledged as %v: %v, %v", op, index, text, records, err)
-			}
-			return true
-		})
 	}
 }
 

@@ -171,5 +171,8 @@ func fileNumber(name string) (uint64, bool) {
 		return 0, false
 	}
 	n, err := strconv.ParseUint(digits, 10, 64)
-	return n, err == nil && fileName(n) == name
+	if err != nil || fileName(n) != name {
+		return 0, false
+	}
+	return n, true
 }

@@ -2,7 +2,6 @@ package wal
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"go/ast"
@@ -14,7 +13,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 // mutant is the package without one sync.
@@ -133,8 +131,6 @@ func testMutant(t *testing.T, m *mutant) ([]byte, error) {
 	if err := os.WriteFile(list, overlay, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
-	defer cancel()
-	return exec.CommandContext(ctx, "go", "test", "-short", "-count=1", "-failfast", "-vet=off", "-overlay", list,
-		"-crash.seeds=60", ".").CombinedOutput()
+	return exec.CommandContext(t.Context(), "go", "test", "-short", "-count=1", "-failfast", "-timeout=90s", "-vet=off", "-overlay", list,
+		"-crash.seeds=40", ".").CombinedOutput()
 }
