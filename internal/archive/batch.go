@@ -1,0 +1,132 @@
+package archive
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+
+	"github.com/polymath-run/polymath"
+	"github.com/polymath-run/polymath/internal/event"
+	"github.com/polymath-run/polymath/internal/ledger"
+)
+
+// batch is what one commit writes. Its records are made when it is put, so
+// that nothing of the ledger's is kept; once it is being committed it does not
+// change any more.
+type batch struct {
+	last   polymath.Index // of the newest entry, also one without effects
+	clocks                // after that entry
+	newest event.ID       // the newest event so far
+	bytes  int            // of keys and values
+
+	jobs, ended, letters, events []record // each in the order of its entries
+
+	place   map[polymath.Ref]int // in jobs
+	told    uint64               // how many events are in the records
+	slab    []byte               // room for the next records
+	scratch []byte
+}
+
+// record is a key and a sealed value.
+type record struct{ key, value []byte }
+
+// slabSize is how much memory is taken at once for records, in bytes.
+const slabSize = 256 << 10
+
+// newBatch makes an empty batch to follow one that ended as given.
+func newBatch(last polymath.Index, k clocks, newest event.ID) *batch {
+	return &batch{last: last, clocks: k, newest: newest, place: make(map[polymath.Ref]int)}
+}
+
+// isEmpty reports whether there is nothing to write but the index.
+func (b *batch) isEmpty() bool { return b.bytes == 0 }
+
+// isFull reports whether the batch should take no more.
+func (b *batch) isFull() bool { return b.bytes >= maxBatchBytes || len(b.jobs) >= maxBatchJobs }
+
+// seal makes a record from a key and the function that codes its fields.
+func (b *batch) seal(in bucket, key []byte, code func(*coder)) record {
+	c := coder{b: begin(append(b.scratch[:0], key...))}
+	code(&c)
+	b.scratch = c.b
+	whole := b.keep(c.b)
+	r := record{key: whole[:len(key):len(key)], value: whole[len(key):]}
+	in.seal(r.key, r.value)
+	b.bytes += len(whole)
+	return r
+}
+
+// keep copies bytes to where they stay as long as the batch.
+func (b *batch) keep(p []byte) []byte {
+	if len(p) > slabSize/8 {
+		return bytes.Clone(p)
+	}
+	if len(b.slab)+len(p) > cap(b.slab) {
+		b.slab = make([]byte, 0, slabSize)
+	}
+	start := len(b.slab)
+	b.slab = append(b.slab, p...)
+	return b.slab[start:len(b.slab):len(b.slab)]
+}
+
+// add takes the effects of one entry.
+func (b *batch) add(at polymath.Index, fx *ledger.Effects, keepJobs int64) {
+	b.last = at
+	b.stamp(fx.At, fx.Prune, keepJobs)
+	var key [letterSize]byte
+	if fx.Prune != 0 {
+		b.bytes++ // it is something to write
+	}
+	if len(fx.Finished) > 0 {
+		ended := endedRecord{clock: b.clock, jobs: make([]polymath.Ref, len(fx.Finished))}
+		for i := range fx.Finished {
+			r := jobRecord{clock: b.clock, job: fx.Finished[i]}
+			ref := r.job.ID.Ref
+			ended.jobs[i] = ref
+			b.place[ref] = len(b.jobs)
+			b.jobs = append(b.jobs, b.seal(jobBucket, appendRef(key[:0], ref), r.code))
+		}
+		b.ended = append(b.ended, b.seal(endedBucket, appendIndex(key[:0], at), ended.code))
+	}
+	for i := range fx.Dead {
+		d := &fx.Dead[i]
+		k := appendLetter(key[:0], d.Job.Ref, d.Interval.From)
+		b.letters = append(b.letters, b.seal(letterBucket, k, func(c *coder) { codeLetter(c, d) }))
+	}
+	if n := len(fx.Events); n > 0 {
+		r := eventRecord{clock: b.clock, at: fx.At, events: fx.Events}
+		b.events = append(b.events, b.seal(eventBucket, appendIndex(key[:0], at), r.code))
+		b.told += uint64(n)
+		b.newest.Index, b.newest.N = at, uint32(n-1)
+	}
+}
+
+// Put takes the effects of the entry at an index, in the order of the journal,
+// and keeps nothing of fx. What it takes is visible to readers at once and
+// durable after a Flush. An entry that is contained already changes nothing.
+//
+// Put blocks while the disk lags behind by two batches. When the disk is full
+// it returns an error that wraps ErrFull as soon as there is no room in memory
+// either: the entry was not taken, and putting it again works once there is
+// space.
+func (a *Archive) Put(at polymath.Index, fx *ledger.Effects) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if at.Compare(a.filling.last) <= 0 {
+		return nil
+	}
+	for a.filling.isFull() || a.closed || a.fatal {
+		if a.closed || a.failure != nil {
+			return fmt.Errorf("archive: put: %w", a.refusal())
+		}
+		if err := a.wait(context.Background()); err != nil {
+			return err
+		}
+	}
+	idle := a.filling.isEmpty()
+	a.filling.add(at, fx, a.options.KeepJobs.Milliseconds())
+	if idle != a.filling.isEmpty() || a.filling.isFull() {
+		a.look()
+	}
+	return nil
+}

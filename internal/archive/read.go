@@ -1,0 +1,103 @@
+package archive
+
+import (
+	"github.com/polymath-run/polymath"
+	bolt "go.etcd.io/bbolt"
+)
+
+// Bounds of one read.
+const (
+	maxPage = 1000 // jobs, dead letters or events
+	// maxScan is how many records a page with a filter looks at: a reader who
+	// asks for what hardly exists gets short pages and not a long wait.
+	maxScan = 20_000
+)
+
+// Job returns a finished job. The error is NotFound for one that is not in the
+// archive, which includes unfinished ones, and Gone for one that retention
+// removed. The two can be told apart only by age: a job of the time of those
+// that were removed is called gone although it may never have been.
+func (a *Archive) Job(id polymath.JobID) (polymath.Job, error) {
+	var r jobRecord
+	missing := polymath.Errorf(polymath.NotFound, "there is no finished job %v", id)
+	if id.Shard != a.options.Shard {
+		return r.job, missing
+	}
+	key := appendRef(nil, id.Ref)
+	if value := a.pendingJob(id.Ref); value != nil {
+		err := jobBucket.read(key, value, r.code)
+		r.job.ID = id
+		return r.job, err
+	}
+	err := a.store.view(func(tx *bolt.Tx) error {
+		s, err := loadState(tx)
+		if err != nil {
+			return err
+		}
+		value := jobBucket.of(tx).Get(key)
+		if value != nil {
+			err = jobBucket.read(key, value, r.code)
+		}
+		switch {
+		case err != nil:
+			return err
+		case value != nil && r.clock >= s.before:
+			r.job.ID = id
+			return nil
+		case value != nil, id.Ref.Index.Compare(s.ended) <= 0:
+			return polymath.Errorf(polymath.Gone, "job %v is no longer kept: finished jobs stay %v and at most %d of them",
+				id, a.options.KeepJobs, a.options.MaxJobs)
+		default:
+			return missing
+		}
+	})
+	if err != nil {
+		return polymath.Job{}, err
+	}
+	return r.job, nil
+}
+
+// pendingJob is the record of a job that is not committed yet, or nil.
+func (a *Archive) pendingJob(ref polymath.Ref) []byte {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, b := range a.pending() {
+		if i, ok := b.place[ref]; ok {
+			return b.jobs[i].value
+		}
+	}
+	return nil
+}
+
+// pending lists the batches that are not committed, oldest first. a.mu is held.
+func (a *Archive) pending() []*batch {
+	if a.committing == nil {
+		return []*batch{a.filling}
+	}
+	return []*batch{a.committing, a.filling}
+}
+
+// waiting gathers records of the pending batches. Called before a transaction
+// begins, it may find some that the transaction has too, but misses none.
+func (a *Archive) waiting(of func(*batch) []record) []record {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var all []record
+	for _, b := range a.pending() {
+		all = append(all, of(b)...)
+	}
+	return all
+}
+
+// Filter chooses jobs; its zero fields choose all.
+type Filter struct {
+	Function string
+	Queue    string
+	State    polymath.State
+}
+
+func (f Filter) matches(j *polymath.Job) bool {
+	return (f.Function == "" || f.Function == j.Function) &&
+		(f.Queue == "" || f.Queue == j.Options.Queue) &&
+		(f.State == 0 || f.State == j.State)
+}

@@ -1,0 +1,194 @@
+package archive
+
+import (
+	"bytes"
+	"encoding/binary"
+	"hash/crc32"
+
+	"github.com/polymath-run/polymath"
+	"github.com/polymath-run/polymath/internal/event"
+	"github.com/polymath-run/polymath/internal/ledger"
+	bolt "go.etcd.io/bbolt"
+)
+
+// formatVersion stands in every record.
+const formatVersion = 1
+
+// recordHead is the bytes before the fields of a record: version and checksum.
+const recordHead = 1 + 4
+
+// bucket names one of the tables of the file.
+type bucket byte
+
+// The tables. The letters are on disk.
+const (
+	stateBucket  bucket = 's' // "" -> state
+	jobBucket    bucket = 'j' // ref of the job -> jobRecord
+	endedBucket  bucket = 'f' // index of an entry -> endedRecord: the jobs that finished with it
+	letterBucket bucket = 'd' // ref of the job, first unit -> polymath.DeadLetter
+	eventBucket  bucket = 'e' // index of an entry -> eventRecord
+)
+
+// buckets lists the tables in the order of their names.
+func buckets() []bucket {
+	return []bucket{letterBucket, eventBucket, endedBucket, jobBucket, stateBucket}
+}
+
+func (b bucket) of(tx *bolt.Tx) *bolt.Bucket { return tx.Bucket([]byte{byte(b)}) }
+
+// castagnoli is the polynomial that processors have an instruction for.
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// begin appends the head of a record; seal fills it in.
+func begin(b []byte) []byte { return append(b, formatVersion, 0, 0, 0, 0) }
+
+// seal puts the checksum into a finished record. It covers the table and the
+// key too, so that no record can pass for another.
+func (b bucket) seal(key, record []byte) {
+	binary.LittleEndian.PutUint32(record[1:], b.sum(key, record))
+}
+
+func (b bucket) sum(key, record []byte) uint32 {
+	sum := crc32.Update(uint32(b), castagnoli, key)
+	sum = crc32.Update(sum, castagnoli, record[:1])
+	return crc32.Update(sum, castagnoli, record[recordHead:])
+}
+
+// unseal checks a record and returns a coder for its fields. The error is a
+// *VersionError, or a *recordError for one that is damaged.
+func (b bucket) unseal(key, record []byte) (*coder, error) {
+	if len(record) < recordHead || b.sum(key, record) != binary.LittleEndian.Uint32(record[1:]) {
+		return nil, &recordError{b, bytes.Clone(key)}
+	}
+	if record[0] != formatVersion {
+		return nil, &VersionError{Version: record[0]}
+	}
+	return &coder{b: record[recordHead:], reading: true}, nil
+}
+
+// read unseals a record and reads its fields.
+func (b bucket) read(key, record []byte, code func(*coder)) error {
+	c, err := b.unseal(key, record)
+	if err != nil {
+		return err
+	}
+	code(c)
+	return c.done()
+}
+
+// Sizes of keys, in bytes. Keys are big endian, so that they sort as they count.
+const (
+	indexSize  = 4 + 8
+	refSize    = indexSize + 4
+	letterSize = refSize + 8
+)
+
+func appendIndex(b []byte, x polymath.Index) []byte {
+	b = binary.BigEndian.AppendUint32(b, x.Epoch)
+	return binary.BigEndian.AppendUint64(b, x.Position)
+}
+
+func appendRef(b []byte, r polymath.Ref) []byte {
+	return binary.BigEndian.AppendUint32(appendIndex(b, r.Index), r.Ordinal)
+}
+
+func appendLetter(b []byte, r polymath.Ref, from uint64) []byte {
+	return binary.BigEndian.AppendUint64(appendRef(b, r), from)
+}
+
+// indexOf reads what appendIndex wrote; the key is at least that long.
+func indexOf(key []byte) polymath.Index {
+	return polymath.Index{Epoch: binary.BigEndian.Uint32(key), Position: binary.BigEndian.Uint64(key[4:])}
+}
+
+func refOf(key []byte) polymath.Ref {
+	return polymath.Ref{Index: indexOf(key), Ordinal: binary.BigEndian.Uint32(key[indexSize:])}
+}
+
+// jobRecord is one finished job.
+type jobRecord struct {
+	clock int64 // of the archive when it finished
+	job   polymath.Job
+}
+
+func (r *jobRecord) code(c *coder) {
+	j, o := &r.job, &r.job.Options
+	c.int(&r.clock)
+	c.text(&j.Function)
+	c.bytes(&j.Input)
+	c.text(&o.Queue)
+	priority := int64(o.Priority)
+	c.int(&priority)
+	o.Priority = int8(priority)
+	if int64(o.Priority) != priority {
+		c.fail()
+	}
+	small(c, &o.Attempts)
+	c.bool(&o.SkipDead)
+	c.int(&o.NotBefore)
+	c.int(&o.Deadline)
+	keyed := o.Key != [16]byte{} || o.Body != [16]byte{}
+	if c.bool(&keyed); keyed {
+		c.fixed(o.Key[:])
+		c.fixed(o.Body[:])
+	}
+	small(c, &j.Reducer)
+	small(c, &j.State)
+	c.uint(&j.Units)
+	c.uint(&j.Done)
+	c.uint(&j.Leased)
+	c.uint(&j.Dead)
+	c.bytes(&j.Result)
+	small(c, &j.Code)
+	c.text(&j.Error)
+	c.int(&j.Submitted)
+	c.int(&j.Started)
+	c.int(&j.Finished)
+}
+
+func codeLetter(c *coder, d *polymath.DeadLetter) {
+	c.uint(&d.Interval.To)
+	small(c, &d.Attempts)
+	c.text(&d.Error)
+	c.text(&d.Worker)
+	c.int(&d.At)
+}
+
+// endedRecord is the jobs that finished with one entry.
+type endedRecord struct {
+	clock int64
+	jobs  []polymath.Ref
+}
+
+func (r *endedRecord) code(c *coder) {
+	c.int(&r.clock)
+	list(c, &r.jobs, c.ref)
+}
+
+// eventRecord is the events of one entry.
+type eventRecord struct {
+	clock  int64
+	at     int64 // the proposer's clock, Unix milliseconds
+	events []ledger.Event
+}
+
+func (r *eventRecord) code(c *coder) {
+	c.int(&r.clock)
+	c.int(&r.at)
+	list(c, &r.events, func(e *ledger.Event) {
+		small(c, &e.Kind)
+		small(c, &e.Job.Shard)
+		c.ref(&e.Job.Ref)
+		c.text(&e.Name)
+	})
+}
+
+// public are the events of the record as readers get them.
+func (r *eventRecord) public(shard uint8, at polymath.Index) []event.Event {
+	out := make([]event.Event, len(r.events))
+	for i, e := range r.events {
+		id := event.ID{Shard: shard, Index: at, N: uint32(i)}
+		out[i] = event.Event{ID: id, Kind: event.Kind(e.Kind), Job: e.Job, Name: e.Name, At: r.at}
+	}
+	return out
+}

@@ -1,0 +1,131 @@
+package archive
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime/debug"
+	"sync"
+
+	"github.com/polymath-run/polymath/internal/disk"
+	bolt "go.etcd.io/bbolt"
+)
+
+// fileMode: the results of every tenant are nobody else's business.
+const fileMode = 0o600
+
+// fillPercent is how full pages are left: keys mostly rise, so little is
+// inserted into a page once it is written.
+const fillPercent = 0.9
+
+// store is the bbolt file. bbolt maps it into memory and trusts it: a page
+// that was damaged while the file is open makes it panic or fault, which store
+// turns into errors.
+type store struct {
+	mu   sync.RWMutex // held for writing while the file is opened or closed
+	path string
+	db   *bolt.DB // nil while closed
+}
+
+func (s *store) open(path string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.path = path
+	return s.reopen()
+}
+
+// reopen opens the file. s.mu is held for writing.
+func (s *store) reopen() error {
+	var file *os.File
+	options := bolt.Options{
+		Timeout:      lockWait,
+		FreelistType: bolt.FreelistMapType,
+		OpenFile: func(name string, flag int, mode os.FileMode) (f *os.File, err error) {
+			file, err = os.OpenFile(name, flag, mode)
+			return file, err
+		},
+	}
+	err := s.guard(func() (err error) {
+		s.db, err = bolt.Open(s.path, fileMode, &options)
+		return err
+	})
+	var damage *DamageError
+	switch {
+	case errors.Is(err, bolt.ErrTimeout):
+		return fmt.Errorf("%s is in use by another process", s.path)
+	case errors.As(err, &damage) && file != nil: // it panicked and left the lock
+		return errors.Join(err, file.Close())
+	}
+	return err
+}
+
+// view runs read within a consistent picture of the file.
+func (s *store) view(read func(*bolt.Tx) error) error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.db == nil {
+		return ErrClosed
+	}
+	return s.guard(func() error { return s.db.View(read) })
+}
+
+// update runs write and commits. After an error the file is opened anew: what
+// the store believed about it may be wrong by then, and what is in it decides.
+func (s *store) update(write func(*bolt.Tx) error) error {
+	err := s.attempt(write)
+	var damage *DamageError
+	if err == nil || errors.As(err, &damage) || errors.Is(err, ErrClosed) {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	failure := errors.Join(err, s.db.Close())
+	s.db = nil
+	return errors.Join(failure, s.reopen())
+}
+
+func (s *store) attempt(write func(*bolt.Tx) error) error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.db == nil {
+		return ErrClosed
+	}
+	err := s.guard(func() error { return s.db.Update(write) })
+	if disk.IsFull(err) {
+		return fmt.Errorf("%w: %w", ErrFull, err)
+	}
+	return err
+}
+
+func (s *store) close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.db == nil {
+		return nil
+	}
+	err := s.guard(s.db.Close)
+	s.db = nil
+	return err
+}
+
+// guard runs what touches the mapped file. A panic, also one for an address
+// that is no longer behind the file, is damage: everything above bbolt in here
+// returns errors.
+func (s *store) guard(touch func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if p := recover(); p != nil {
+			err = &DamageError{File: s.path, Reason: fmt.Sprint(p)}
+		}
+	}()
+	err = touch()
+	var bad *recordError
+	var newer *VersionError
+	switch {
+	case errors.As(err, &bad), errors.Is(err, errMalformed):
+		err = &DamageError{File: s.path, Reason: err.Error()}
+	case errors.As(err, &newer):
+		newer.File = s.path
+	}
+	return err
+}
