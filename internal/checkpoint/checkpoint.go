@@ -14,6 +14,7 @@ package checkpoint
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"slices"
 
@@ -68,27 +69,42 @@ func Open(dir disk.FS) (*Store, error) {
 			return nil, fmt.Errorf("checkpoint: open %s: %w", name, err)
 		}
 	}
+	if err := dir.SyncDir(); err != nil {
+		return nil, fmt.Errorf("checkpoint: open: %w", err)
+	}
 	slices.SortStableFunc(s.files, func(a, b file) int { return a.header.meta.Index.Compare(b.header.meta.Index) })
 	return s, nil
 }
 
 // admit reads the header of a file and removes the file if it is unfinished.
+// A header that is read may never have been synced, by a process that died
+// within Commit: it is made durable before anything is built on it.
 func (s *Store) admit(name string) error {
-	head, err := readHeader(s.fs, name)
+	f, err := s.fs.Open(name, false)
 	if err != nil {
 		return err
 	}
-	switch h, state := decodeHeader(head); state {
-	case headerWritten:
-		if h.version > formatVersion {
-			return &VersionError{File: name, Version: h.version}
-		}
-		s.files = append(s.files, file{name: name, header: h})
-	case headerDamaged:
-		// Its index is unknown, so it sorts before all that can be read.
-		s.files = append(s.files, file{name: name, reason: "its header is damaged"})
-	case headerUnfinished:
+	start := make([]byte, sectorSize+1)
+	n, err := f.ReadAt(start, 0)
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	h, found := decodeHeader(start[:n])
+	if err == nil && found != headerUnfinished {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	switch {
+	case found == headerUnfinished:
 		return s.remove(name)
+	case found == headerDamaged: // its index is unknown: it sorts before all others
+		s.files = append(s.files, file{name: name, reason: "its header is damaged"})
+	case h.version > formatVersion:
+		return &VersionError{File: name, Version: h.version}
+	default:
+		s.files = append(s.files, file{name: name, header: h})
 	}
 	return nil
 }

@@ -2,15 +2,12 @@ package checkpoint
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"hash/crc32"
-	"io"
 	"strconv"
 	"strings"
 
 	"github.com/polymath-run/polymath"
-	"github.com/polymath-run/polymath/internal/disk"
 )
 
 // Sizes of the format, in bytes. DESIGN.md has the tables.
@@ -64,22 +61,28 @@ const (
 	headerDamaged
 )
 
-// decodeHeader tells a header that was written from one that was not. Of an
-// unknown version only the version means anything.
+// decodeHeader tells a header that was written from one that was not, by the
+// first sector of a file and a byte of what follows, if there is so much. Of
+// an unknown version only the version means anything.
 //
-// The sector was durable zeros before the header was written over it, so one
-// that power loss has torn holds zeros and right bytes only: Commit had not
-// returned. Any other byte in the magic is damage.
-func decodeHeader(sector []byte) (header, headerState) {
-	if len(sector) < sectorSize { // the body follows a whole sector
+// The sector was durable zeros before anything was written behind it and
+// before the header was written over it. So without a body it may hold
+// anything, and with one, a header that power loss has torn holds zeros and
+// right bytes only: Commit had not returned. Any other byte in the magic is
+// damage.
+func decodeHeader(start []byte) (header, headerState) {
+	if len(start) < sectorSize {
 		return header{}, headerUnfinished
 	}
-	for b := range twice(sector) {
+	for b := range twice(start) {
 		if h, ok := decodeCopy(b); ok {
 			return h, headerWritten
 		}
 	}
-	for b := range twice(sector) {
+	if len(start) == sectorSize {
+		return header{}, headerUnfinished
+	}
+	for b := range twice(start) {
 		for i := range len(magic) {
 			if b[i] != 0 && b[i] != magic[i] {
 				return header{}, headerDamaged
@@ -89,10 +92,10 @@ func decodeHeader(sector []byte) (header, headerState) {
 	return header{}, headerUnfinished
 }
 
-// twice yields the two copies of the header in a sector.
-func twice(sector []byte) func(func([]byte) bool) {
+// twice yields the two copies of the header in the first sector.
+func twice(start []byte) func(func([]byte) bool) {
 	return func(yield func([]byte) bool) {
-		_ = yield(sector[:copySize]) && yield(sector[copySize:sectorSize])
+		_ = yield(start[:copySize]) && yield(start[copySize:sectorSize])
 	}
 }
 
@@ -129,20 +132,6 @@ func appendPart(b []byte, before uint32, part []byte) (_ []byte, sum uint32) {
 // chain is the checksum of a part after one with a given checksum.
 func chain(before uint32, length, part []byte) uint32 {
 	return crc32.Update(crc32.Update(before, castagnoli, length), castagnoli, part)
-}
-
-// readHeader reads the first sector of a file, or what there is of it.
-func readHeader(dir disk.FS, name string) ([]byte, error) {
-	f, err := dir.Open(name, false)
-	if err != nil {
-		return nil, err
-	}
-	b := make([]byte, sectorSize)
-	n, err := f.ReadAt(b, 0)
-	if errors.Is(err, io.EOF) {
-		err = nil
-	}
-	return b[:n], errors.Join(err, f.Close())
 }
 
 // fileName is the name of a checkpoint file. Numbers rise with the index.

@@ -1,0 +1,9 @@
+package checkpoint
+
+import (
+	"testing"
+
+	"github.com/polymath-run/polymath/internal/disk/disktest"
+)
+
+func TestEverySyncMatters(t *testing.T) { disktest.EverySyncMatters(t, 6, "-crash.seeds=200") }
