@@ -22,3 +22,35 @@ const (
 
 // Plant switches a fault on.
 func (l *Ledger) Plant(f Fault) { l.fault = f }
+
+// String is the name of the fault.
+func (f Fault) String() string {
+	switch f {
+	case NoFault:
+		return "NoFault"
+	case AcceptAnyNumber:
+		return "AcceptAnyNumber"
+	case SkipFencing:
+		return "SkipFencing"
+	case MergeTwice:
+		return "MergeTwice"
+	case ForgetInterval:
+		return "ForgetInterval"
+	case ReuseToken:
+		return "ReuseToken"
+	case DoubleGrant:
+		return "DoubleGrant"
+	case FinishEarly:
+		return "FinishEarly"
+	case KeepTwin:
+		return "KeepTwin"
+	case ForgetFailed:
+		return "ForgetFailed"
+	case ForgetOnImage:
+		return "ForgetOnImage"
+	case IgnoreKey:
+		return "IgnoreKey"
+	default:
+		return "unknown"
+	}
+}

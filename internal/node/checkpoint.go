@@ -53,6 +53,11 @@ func NewCheckpointing(c *Core, cfg CheckpointConfig) (*Checkpointing, error) {
 // Step writes the next part, or makes the checkpoint count after the last
 // one. It reports whether there is more to do.
 func (p *Checkpointing) Step(ctx context.Context) (more bool, err error) {
+	if p.core.cfg.Fault == TrimUnstored && p.parts == 0 {
+		if err := p.trim(ctx, p.image.Index()); err != nil {
+			return false, err
+		}
+	}
 	if p.parts < ledger.ImageParts {
 		p.parts++
 		p.owner.Lock()
@@ -67,11 +72,6 @@ func (p *Checkpointing) Step(ctx context.Context) (more bool, err error) {
 	if p.core.cfg.Fault != SkipFlush {
 		if err := p.flush(ctx); err != nil {
 			p.Abort()
-			return false, err
-		}
-	}
-	if p.core.cfg.Fault == TrimUnstored {
-		if err := p.trim(ctx, p.image.Index()); err != nil {
 			return false, err
 		}
 	}

@@ -214,6 +214,16 @@ func (c *Core) Wait(id polymath.JobID, tell func(polymath.Job)) (stop func(), er
 	}, nil
 }
 
+// Quiet reports whether no command is on its way.
+func (c *Core) Quiet() bool {
+	for i := range c.lanes {
+		if len(c.lanes[i].entry) > 0 {
+			return false
+		}
+	}
+	return len(c.calls) == 0
+}
+
 // Next is when the Core wants to be woken, by its Clock; false for not at all.
 func (c *Core) Next() (time.Duration, bool) {
 	at, some := c.keep.next()

@@ -73,7 +73,8 @@ func (s *seat) Demand(functions []string, slots uint32, each time.Duration) {
 	s.propose(cmd, func(error) {})
 }
 
-func (s *seat) Beat() { s.node.do(func(c *Core) { c.Beat(s.session) }) }
+// Beat cannot fail for a seat in this process: its end would have been told.
+func (s *seat) Beat() { s.node.do(func(c *Core) { _ = c.Beat(s.session) }) }
 
 func (s *seat) Progress(token polymath.Token, units uint64) {
 	s.node.do(func(c *Core) { c.Progress(token, units) })

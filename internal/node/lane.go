@@ -2,6 +2,7 @@ package node
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/polymath-run/polymath"
@@ -111,11 +112,8 @@ func (c *Core) Appended(i int, flight uint64, err error) {
 		c.pump()
 		return
 	}
-	if c.cfg.Fault == NewNumberOnRetry && len(l.calls) > 0 {
-		c.calls = append(c.calls, l.calls...)
-		l.entry, l.calls = nil, nil
-		l.number++
-		c.pump()
+	if c.cfg.Fault == NewSessionOnRetry && len(l.calls) > 0 {
+		c.restart(i)
 		return
 	}
 	l.again = c.cfg.Clock.Now() + min(firstAgain<<min(l.tries-1, 10), maxAgain)
@@ -144,8 +142,7 @@ func (c *Core) land(entry []byte) {
 		}
 		switch c.fx.Skip {
 		case ledger.SkipSession: // somebody closed it: all over in a new one
-			c.calls = append(append([]call(nil), l.calls...), c.calls...)
-			c.open(i)
+			c.restart(i)
 		case ledger.Applied:
 			l.number = c.fx.Number
 			calls := l.calls
@@ -155,6 +152,12 @@ func (c *Core) land(entry []byte) {
 			}
 		}
 	}
+}
+
+// restart takes a lane's calls back and proposes them in a new session.
+func (c *Core) restart(i int) {
+	c.calls = slices.Concat(c.lanes[i].calls, c.calls)
+	c.open(i)
 }
 
 // landOpen looks for the lane whose session was opened, and closes sessions

@@ -64,8 +64,16 @@ func (c *Core) Leave(session polymath.Ref, done func(error)) {
 	c.Propose(&ledger.Close{Session: session}, func(a ledger.Answer) { done(a.Err) })
 }
 
-// Beat says that the worker of a session is alive.
-func (c *Core) Beat(session polymath.Ref) { c.keep.beat(session) }
+// Beat says that the worker of a session is alive. A session this node does
+// not know of yet, because the node or the connection was away, is taken up
+// again; the error is that of Rejoin.
+func (c *Core) Beat(session polymath.Ref) error {
+	if !c.seats[session] {
+		return c.Rejoin(session)
+	}
+	c.keep.beat(session)
+	return nil
+}
 
 // Progress says that work on a lease has begun and done of its units are
 // behind us. It is not journaled: only the timekeeper and readers of progress

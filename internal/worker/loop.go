@@ -124,7 +124,7 @@ func (l *Loop) slots() uint32 {
 
 // Granted takes a lease.
 func (l *Loop) Granted(lease polymath.Lease) {
-	if l.has(lease.Token) {
+	if l.left || l.has(lease.Token) {
 		return
 	}
 	if l.leaving != nil {
