@@ -1,0 +1,205 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/polymath-run/polymath"
+	"github.com/polymath-run/polymath/internal/app"
+)
+
+// surroundings are all the program sees of the process it runs in.
+type surroundings struct {
+	lookup         func(string) (string, bool) // the environment
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	width          func() int // of the terminal behind stderr; 0: there is none
+}
+
+// settings are the flags every command understands.
+type settings struct {
+	surroundings
+	data   string // the data directory; "" is the default
+	output string // outputText or outputJSON
+	dev    bool
+}
+
+// The values of --output.
+const (
+	outputText = "text"
+	outputJSON = "json"
+)
+
+// envPrefix begins the environment variables that stand for flags: --skip-dead
+// is POLYMATH_SKIP_DEAD.
+const envPrefix = "POLYMATH_"
+
+// run runs the program and returns its exit code.
+func run(ctx context.Context, args []string, s surroundings) int {
+	root := rootCommand(&settings{surroundings: s})
+	root.SetArgs(shieldNegatives(root, args))
+	root.SetIn(s.stdin)
+	root.SetOut(s.stdout)
+	root.SetErr(s.stderr)
+	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		return polymath.ExitDone
+	}
+	code := polymath.CodeOf(err).ExitCode()
+	// A failed write here has nowhere to be reported.
+	_, _ = fmt.Fprintf(s.stderr, "polymath: %v\n", err)
+	if code == polymath.ExitUsage {
+		_, _ = fmt.Fprintf(s.stderr, "See '%s --help'.\n", cmd.CommandPath())
+	}
+	return code
+}
+
+// rootCommand is the whole tree of commands.
+func rootCommand(s *settings) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "polymath",
+		Short: "Calculate on every core, survive any crash, count every result exactly once",
+		Example: `  polymath run primes --to 1e9
+  polymath run add 0.1 0.2
+  polymath functions`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.ArbitraryArgs,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if err := fromEnvironment(cmd.Flags(), s.lookup); err != nil {
+				return err
+			}
+			return s.check()
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return unknown("command", args[0], subcommands(cmd))
+			}
+			return cmd.Help()
+		},
+	}
+	flags := root.PersistentFlags()
+	flags.StringVar(&s.data, "data", "", "the `directory` of the data (default $XDG_STATE_HOME/polymath or ~/.local/state/polymath)")
+	flags.StringVar(&s.output, "output", outputText, "the `form` of the result: text or json")
+	flags.BoolVar(&s.dev, "dev", false, "offer the functions for trials, too: sleep and fail")
+	complete(root, "output", outputText, outputJSON)
+	root.SetFlagErrorFunc(badFlag)
+	root.AddCommand(runCommand(s), functionsCommand(s), versionCommand(s))
+	return root
+}
+
+// complete names the values of a flag for shell completion. It fails only for
+// a flag that does not exist.
+func complete(cmd *cobra.Command, flag string, values ...string) {
+	err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+	if err != nil {
+		panic(err)
+	}
+}
+
+// subcommands are the names of what can follow a command.
+func subcommands(cmd *cobra.Command) []string {
+	var names []string
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() {
+			names = append(names, c.Name())
+		}
+	}
+	return names
+}
+
+// fromEnvironment gives flags that were not typed the values of their
+// variables. The parameters of functions have none: a calculation stands on
+// its command line.
+func fromEnvironment(flags *pflag.FlagSet, lookup func(string) (string, bool)) (err error) {
+	flags.VisitAll(func(f *pflag.Flag) {
+		name := envPrefix + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		text, given := lookup(name)
+		if err != nil || f.Changed || !given || text == "" || isParameter(f) || f.Name == "help" {
+			return
+		}
+		if bad := flags.Set(f.Name, text); bad != nil {
+			err = polymath.Errorf(polymath.InvalidArgument, "the environment variable %s: %w", name, bad)
+		}
+	})
+	return err
+}
+
+// check refuses values the flag package could not judge.
+func (s *settings) check() error {
+	if !slices.Contains([]string{outputText, outputJSON}, s.output) {
+		return polymath.Errorf(polymath.InvalidArgument, "--output is %q: it must be text or json", s.output)
+	}
+	return nil
+}
+
+// directory is where the data lies.
+func (s *settings) directory() (string, error) {
+	if s.data != "" {
+		return s.data, nil
+	}
+	return app.DefaultDirectory(s.lookup)
+}
+
+// maxFileBytes bounds what is read for an input: a longer list would not pass
+// the limit of 64 KiB on an input anyway.
+const maxFileBytes = 1 << 20
+
+// readArgument reads what an argument stands for: itself, @file for what is in
+// a file, or - for standard input.
+func (s *settings) readArgument(text string) (string, error) {
+	var from io.Reader
+	switch {
+	case text == "-":
+		from = s.stdin
+	case strings.HasPrefix(text, "@"):
+		f, err := os.Open(text[1:])
+		if err != nil {
+			return "", polymath.Errorf(polymath.InvalidArgument, "read the input: %w", err)
+		}
+		defer f.Close() //nolint:errcheck // it was only read
+		from = f
+	default:
+		return text, nil
+	}
+	data, err := io.ReadAll(io.LimitReader(from, maxFileBytes+1))
+	switch {
+	case err != nil:
+		return "", polymath.Errorf(polymath.InvalidArgument, "read the input: %w", err)
+	case len(data) > maxFileBytes:
+		return "", polymath.Errorf(polymath.TooLarge, "the input behind %s is longer than %d bytes: split it over several jobs", text, maxFileBytes)
+	}
+	return string(data), nil
+}
+
+// badFlag says what is wrong with a flag, and which one was probably meant.
+func badFlag(cmd *cobra.Command, err error) error {
+	var missing *pflag.NotExistError
+	if !errors.As(err, &missing) {
+		return polymath.Errorf(polymath.InvalidArgument, "%w", err)
+	}
+	// The flags before the function's name are read by run, which cannot know
+	// those of a function that does not exist.
+	if cmd.Name() == runName && cmd.Flags().NArg() > 0 {
+		return unknown("function", cmd.Flags().Arg(0), subcommands(cmd))
+	}
+	var names []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, "--"+f.Name) })
+	return unknown("flag", "--"+missing.GetSpecifiedName(), names)
+}
+
+// noArguments refuses arguments.
+func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return polymath.Errorf(polymath.InvalidArgument, "%s takes no arguments, not %.40q", cmd.Name(), args[0])
+	}
+	return nil
+}

@@ -1,0 +1,45 @@
+package app
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/polymath-run/polymath"
+)
+
+// Holder says who uses a data directory, for others that would like to. Only
+// the lock tells whether it still does.
+type Holder struct {
+	PID     int       `json:"pid"`
+	Version string    `json:"version"`
+	Started time.Time `json:"started"`
+	// Address is where a service on this directory listens; "" for none.
+	Address string `json:"address,omitempty"`
+}
+
+// announce leaves word of who holds the directory. It is renamed into place,
+// so that nobody ever reads half of it.
+func (d *directory) announce(h Holder) error {
+	text, err := json.Marshal(h)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(d.file(newHolderName), append(text, '\n'), privateFile); err != nil {
+		return err
+	}
+	return os.Rename(d.file(newHolderName), d.file(holderName))
+}
+
+// inUse is the error for a directory another process has locked.
+func inUse(path string) error {
+	who := "another process"
+	d := directory{path: path}
+	var h Holder
+	if text, err := os.ReadFile(d.file(holderName)); err == nil && json.Unmarshal(text, &h) == nil && h.PID > 0 {
+		who = fmt.Sprintf("process %d", h.PID)
+	}
+	return polymath.Errorf(polymath.Damaged,
+		"the data directory %s is in use by %s: wait for it to end, or name another directory with --data", path, who)
+}
