@@ -213,7 +213,7 @@ func (l *Loop) adapt(took time.Duration) {
 	}
 	l.mean += (took - l.mean) / 8
 	want := l.slots()
-	if 2*want > 3*l.wanted || 3*want < 2*l.wanted {
+	if 2*want >= 3*l.wanted || 3*want <= 2*l.wanted {
 		l.wanted = want
 		l.ask()
 	}

@@ -1,0 +1,233 @@
+package worker
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/polymath-run/polymath"
+)
+
+// desk is a Seat that writes down what the Loop wants, as does its bench, the
+// Runner; the test decides what comes of it.
+type desk struct {
+	loop    *Loop
+	now     time.Duration
+	calls   []string
+	pending map[string]func(error) // by the call that waits for its outcome
+	units   uint64
+}
+
+func newDesk(parallel int) *desk {
+	d := &desk{pending: make(map[string]func(error))}
+	d.loop = NewLoop(Config{Functions: []string{"f"}, Parallel: parallel, Each: time.Second, Runner: bench{d}, Now: func() time.Duration { return d.now }})
+	d.loop.Sit(d)
+	return d
+}
+
+func (d *desk) note(format string, args ...any) string {
+	s := fmt.Sprintf(format, args...)
+	d.calls = append(d.calls, s)
+	return s
+}
+
+// heard returns what was noted since the last time.
+func (d *desk) heard() []string {
+	c := d.calls
+	d.calls = nil
+	return c
+}
+
+func (d *desk) Demand(_ []string, slots uint32, _ time.Duration) { d.note("demand %d", slots) }
+func (d *desk) Beat()                                            { d.note("beat") }
+func (d *desk) Progress(t polymath.Token, n uint64)              { d.note("progress %v %d", t, n) }
+func (d *desk) Complete(t polymath.Token, out []byte, _ time.Duration, done func(error)) {
+	d.pending[d.note("complete %v %s", t, out)] = done
+}
+func (d *desk) Fail(t polymath.Token, text string, done func(error)) {
+	d.pending[d.note("fail %v %s", t, text)] = done
+}
+func (d *desk) Release(t polymath.Token, done func(error)) {
+	d.pending[d.note("release %v", t)] = done
+}
+func (d *desk) Leave(done func(error)) { d.pending[d.note("leave")] = done }
+
+type bench struct{ d *desk }
+
+func (b bench) Start(l *polymath.Lease)        { b.d.note("start %v", l.Token) }
+func (b bench) Stop(t polymath.Token)          { b.d.note("stop %v", t) }
+func (b bench) Progress(polymath.Token) uint64 { return b.d.units }
+
+func lease(n uint64) polymath.Lease {
+	return polymath.Lease{Token: token(n), Function: "f", Interval: polymath.Interval{From: n, To: n + 1}}
+}
+
+func token(n uint64) polymath.Token {
+	return polymath.Token{Ref: polymath.Ref{Index: polymath.Index{Epoch: 1, Position: n}}}
+}
+
+func (d *desk) want(t *testing.T, what string, want ...string) {
+	t.Helper()
+	if got := d.heard(); !slices.Equal(got, want) {
+		t.Fatalf("%s:\n got %s\nwant %s", what, strings.Join(got, ", "), strings.Join(want, ", "))
+	}
+}
+
+// TestLeaseToReport runs one lease at a time, starts the next when the first
+// ends, and reports both (W7).
+func TestLeaseToReport(t *testing.T) {
+	d := newDesk(1)
+	d.want(t, "sit", "demand 1")
+	d.loop.Granted(lease(1))
+	d.loop.Granted(lease(2))
+	d.loop.Granted(lease(2)) // said twice
+	d.want(t, "granted", "progress 0-1-1-0 0", "start 0-1-1-0")
+	d.now = time.Second
+	d.loop.Done(token(1), []byte("a"), nil)
+	d.want(t, "done", "complete 0-1-1-0 a", "progress 0-1-2-0 0", "start 0-1-2-0")
+	d.loop.Done(token(2), nil, errors.New("no"))
+	d.want(t, "failed", "fail 0-1-2-0 no")
+	if d.loop.Idle() {
+		t.Error("idle with two reports under way")
+	}
+	d.pending["complete 0-1-1-0 a"](nil)
+	d.pending["fail 0-1-2-0 no"](polymath.Errorf(polymath.StaleToken, "stale"))
+	if !d.loop.Idle() {
+		t.Error("not idle")
+	}
+}
+
+// TestReportIsRepeated sends a report again while nobody knows whether it was
+// taken, with a growing pause.
+func TestReportIsRepeated(t *testing.T) {
+	d := newDesk(1)
+	d.loop.Granted(lease(1))
+	d.now = time.Minute
+	d.loop.Wake()
+	d.loop.Done(token(1), []byte("a"), nil)
+	d.heard()
+	const call = "complete 0-1-1-0 a"
+	pause := time.Duration(0)
+	for range 12 {
+		d.pending[call](polymath.Errorf(polymath.Unavailable, "away"))
+		before := d.loop.reports[0].again - d.now
+		if before < pause || before > maxAgain {
+			t.Fatalf("pause %v after %v", before, pause)
+		}
+		pause = before
+		d.now = d.loop.reports[0].again
+		d.loop.Wake()
+		if !slices.Contains(d.heard(), call) {
+			t.Fatal("not sent again")
+		}
+	}
+	d.pending[call](nil)
+	if !d.loop.Idle() {
+		t.Error("the report stayed")
+	}
+}
+
+func TestRetiredLease(t *testing.T) {
+	d := newDesk(1)
+	d.loop.Granted(lease(1))
+	d.loop.Granted(lease(2))
+	d.heard()
+	d.loop.Retired(token(2)) // still waiting: forgotten
+	d.loop.Retired(token(1))
+	d.want(t, "retired", "stop 0-1-1-0")
+	d.loop.Done(token(1), []byte("late"), nil)
+	d.want(t, "its outcome interests nobody")
+	if !d.loop.Idle() {
+		t.Error("not idle")
+	}
+}
+
+func TestProgressAndBeats(t *testing.T) {
+	d := newDesk(1)
+	d.loop.Granted(lease(1))
+	d.heard()
+	d.now, d.units = LookPause, 7
+	d.loop.Wake()
+	d.want(t, "look", "progress 0-1-1-0 7")
+	d.now = BeatPause
+	if d.loop.Next() > d.now {
+		t.Errorf("next at %v, want by %v", d.loop.Next(), d.now)
+	}
+	d.loop.Wake()
+	d.want(t, "beat", "beat", "progress 0-1-1-0 7")
+}
+
+// TestShortTasksAreFetchedAhead asks for more leases when they are short, and
+// for no more than run when they are long.
+func TestShortTasksAreFetchedAhead(t *testing.T) {
+	d := newDesk(2)
+	d.heard()
+	run := func(n uint64, took time.Duration) {
+		d.loop.Granted(lease(n))
+		d.now += took
+		d.loop.Done(token(n), nil, nil)
+	}
+	run(1, time.Millisecond)
+	if got := d.heard(); got[len(got)-1] != "demand 402" {
+		t.Errorf("after 1 ms: %v", got)
+	}
+	for n := range uint64(60) {
+		run(n+2, time.Second)
+	}
+	if d.loop.wanted != 2 {
+		t.Errorf("after long tasks: %d slots, want 2", d.loop.wanted)
+	}
+}
+
+func TestLeave(t *testing.T) {
+	d := newDesk(1)
+	d.loop.Granted(lease(1))
+	d.loop.Granted(lease(2))
+	d.heard()
+	gone := false
+	d.loop.Leave(func() { gone = true })
+	d.want(t, "leave", "demand 0", "release 0-1-2-0", "stop 0-1-1-0")
+	d.loop.Granted(lease(3)) // was on its way
+	d.want(t, "granted too late", "release 0-1-3-0")
+	d.loop.Done(token(1), nil, errors.New("context canceled"))
+	d.want(t, "stopped", "release 0-1-1-0")
+	for _, call := range []string{"release 0-1-2-0", "release 0-1-3-0", "release 0-1-1-0"} {
+		d.pending[call](nil)
+	}
+	d.want(t, "all handed back", "leave")
+	if gone {
+		t.Error("gone before the node knows")
+	}
+	d.pending["leave"](nil)
+	if !gone {
+		t.Error("not gone")
+	}
+}
+
+// TestClosedSession forgets everything, and works on in the next seat.
+func TestClosedSession(t *testing.T) {
+	d := newDesk(1)
+	d.loop.Granted(lease(1))
+	d.heard()
+	d.loop.Closed()
+	d.want(t, "closed", "stop 0-1-1-0")
+	d.loop.Granted(lease(9))
+	d.loop.Done(token(1), []byte("late"), nil)
+	d.want(t, "nothing is reported to a closed session")
+	d.loop.Sit(d)
+	d.loop.Granted(lease(2))
+	d.want(t, "next seat", "demand 1", "progress 0-1-2-0 0", "start 0-1-2-0")
+}
+
+func TestLongErrorsAreCut(t *testing.T) {
+	d := newDesk(1)
+	d.loop.Granted(lease(1))
+	d.heard()
+	d.loop.Done(token(1), nil, errors.New(strings.Repeat("x", 5000)))
+	if got := d.heard()[0]; len(got) > polymath.MaxErrorBytes+len("fail 0-1-1-0 ") {
+		t.Errorf("%d bytes", len(got))
+	}
+}
