@@ -51,8 +51,10 @@ func (a *accumulator) merge(r polymath.Reducer, iv polymath.Interval, output []b
 
 // parseNumber reads a whole number in decimal.
 func parseNumber(b []byte) (*big.Int, error) {
-	if n, err := strconv.ParseInt(string(b), 10, 64); err == nil {
-		return big.NewInt(n), nil
+	if len(b) <= 18 { // digits of every such number fit 64 bits
+		if n, err := strconv.ParseInt(string(b), 10, 64); err == nil {
+			return big.NewInt(n), nil
+		}
 	}
 	if len(b) > polymath.MaxNumberBytes {
 		return nil, polymath.Errorf(polymath.InvalidArgument, "a number of %d bytes is longer than %d", len(b), polymath.MaxNumberBytes)
@@ -125,7 +127,7 @@ func (a *accumulator) code(c *coder) {
 			}
 		}
 	}
-	list(c, &a.pieces, polymath.MaxAccumulatorBytes, func(p *piece) {
+	list(c, &a.pieces, maxImageItems, func(p *piece) {
 		c.interval(&p.interval)
 		c.bytes(&p.data, polymath.MaxAccumulatorBytes)
 		if c.reading {

@@ -121,7 +121,7 @@ func (l *Ledger) Leases() []Grant {
 type Stats struct {
 	Jobs     uint64 // unfinished
 	MaxJobs  uint64
-	Bytes    uint64 // of their inputs
+	Bytes    uint64 // of their inputs, cost tables and answers so far
 	MaxBytes uint64
 	Leases   int
 	Sessions int

@@ -183,3 +183,12 @@ func (c *coder) done() error {
 	}
 	return c.err
 }
+
+// written is what was written from a state, in which every value keeps its
+// bound.
+func (c *coder) written() []byte {
+	if c.err != nil {
+		panic("ledger: a value in the state is beyond the bound of its format")
+	}
+	return c.b
+}

@@ -7,7 +7,7 @@ import (
 // Bounds of commands.
 const (
 	MaxCommands  = 4096 // in one entry
-	maxFunctions = 1000 // distinct function names a ledger remembers
+	maxFunctions = 1000 // function names that jobs and demands use
 	maxSigned    = 1024 // bytes of a principal or a signature
 )
 
@@ -88,7 +88,8 @@ type Open struct {
 }
 
 // Close ends a session; its leases go back. Lost says that the session
-// vanished instead of leaving: leases it had started count as an attempt.
+// vanished instead of leaving: each of its leases counts as an attempt. Whoever
+// knows of leases that never started ends those with Expire before.
 type Close struct {
 	Session polymath.Ref
 	Lost    bool
@@ -164,7 +165,7 @@ type Tick struct {
 type Configure struct {
 	Tenant, Queue string
 	MaxJobs       uint64 // shard: unfinished jobs, 0 means DefaultMaxJobs
-	MaxBytes      uint64 // shard: bytes of their inputs, 0 means DefaultMaxBytes
+	MaxBytes      uint64 // shard: bytes of what they hold (Stats.Bytes), 0 means DefaultMaxBytes
 	Weight        uint32 // queue: share of the workers, 0 means 1
 	Concurrency   uint32 // queue: leases at a time, 0 means no bound
 	Paused        bool   // queue: no new leases
@@ -243,10 +244,13 @@ func codeOptions(c *coder, o *polymath.Options) {
 	c.int(&o.NotBefore)
 	c.int(&o.Deadline)
 	keyed := o.Key != [16]byte{}
-	c.bool(&keyed)
-	if keyed {
-		c.fixed(o.Key[:])
-		c.fixed(o.Body[:])
+	if c.bool(&keyed); !keyed {
+		return
+	}
+	c.fixed(o.Key[:])
+	c.fixed(o.Body[:])
+	if o.Key == [16]byte{} {
+		c.fail()
 	}
 }
 

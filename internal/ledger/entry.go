@@ -21,6 +21,19 @@ func (e *VersionError) Error() string {
 		e.What, e.Got, Version)
 }
 
+// checkVersion looks at the first byte of an entry or an image. 0 is no
+// version: it is how bytes say that they must not be read.
+func checkVersion(what string, data []byte) error {
+	switch {
+	case len(data) == 0 || data[0] == 0:
+		return errMalformed
+	case data[0] > Version:
+		return &VersionError{What: what, Got: data[0]}
+	default:
+		return nil
+	}
+}
+
 // Entry is what is appended to the journal: a batch of commands of one
 // session, numbered from 1 without gaps.
 type Entry struct {
@@ -48,14 +61,20 @@ func (e *Entry) Encode(b []byte) []byte {
 	for _, cmd := range e.Commands {
 		EncodeCommand(&c.b, cmd)
 	}
+	if c.err != nil {
+		return append(b, 0)
+	}
 	return c.b
 }
 
 // EncodeCommand appends one command to *b, as it stands within an entry. A
-// proposer that gathers commands counts bytes this way.
+// proposer that gathers commands counts bytes this way. A field beyond its
+// bound gives a command that no ledger reads.
 func EncodeCommand(b *[]byte, cmd Command) {
 	c := coder{b: append(*b, byte(cmd.kind()))}
-	cmd.code(&c)
+	if cmd.code(&c); c.err != nil {
+		c.b = append(*b, 0)
+	}
 	*b = c.b
 }
 
@@ -63,11 +82,8 @@ func EncodeCommand(b *[]byte, cmd Command) {
 // a newer Polymath, and otherwise says that the bytes are no entry. Byte
 // fields alias data.
 func (e *Entry) Decode(data []byte) error {
-	if len(data) == 0 {
-		return errMalformed
-	}
-	if data[0] != Version {
-		return &VersionError{What: "entry", Got: data[0]}
+	if err := checkVersion("entry", data); err != nil {
+		return err
 	}
 	c := coder{b: data[1:], reading: true}
 	e.head(&c)

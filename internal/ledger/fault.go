@@ -18,6 +18,8 @@ const (
 	ForgetFailed          // count a failed interval as worked on
 	ForgetOnImage         // leave what was handed back out of a checkpoint
 	IgnoreKey             // make a second job for the same idempotency key
+
+	faultCount // how many there are, with NoFault
 )
 
 // Plant switches a fault on.

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
@@ -16,7 +17,7 @@ const ImageParts = 1 + bucketCount
 // Most of what an image may hold, so that a damaged length is seen as one.
 const (
 	maxBucketJobs = 1 << 24
-	maxImageLoose = 1 << 24
+	maxImageItems = 1 << 24
 )
 
 // Image is the state of a ledger at one index, being copied part by part
@@ -26,6 +27,7 @@ type Image struct {
 	ledger *Ledger
 	index  polymath.Index
 	head   []byte
+	keys   []pastKey           // as they were; nobody changes them
 	kept   [bucketCount][]byte // copied, not yet handed out
 	next   int                 // part to hand out
 }
@@ -33,10 +35,7 @@ type Image struct {
 // BeginImage begins an image of the state as it is now. One at a time: an
 // image begun earlier must have been finished or ended.
 func (l *Ledger) BeginImage() *Image {
-	m := &Image{ledger: l, index: l.index}
-	c := coder{b: []byte{Version}}
-	l.codeHead(&c)
-	m.head = c.b
+	m := &Image{ledger: l, index: l.index, head: l.copyHead(), keys: l.keys.line}
 	l.image = m
 	return m
 }
@@ -56,7 +55,7 @@ func (m *Image) Next() []byte {
 	}
 	n := m.next - 1
 	m.ledger.keep(n)
-	part := m.kept[n]
+	part := appendKeys(m.kept[n], m.keys, n)
 	m.kept[n] = nil
 	m.next++
 	return part
@@ -72,27 +71,46 @@ func (m *Image) End() {
 
 // keep copies a bucket for the image being taken, if it still needs it.
 func (l *Ledger) keep(n int) {
-	m := l.image
-	if m == nil || n+1 < m.next || m.kept[n] != nil {
-		return
+	if m := l.image; m != nil && n+1 >= m.next && m.kept[n] == nil {
+		m.kept[n] = l.copyBucket(n)
 	}
-	c := coder{}
-	l.codeBucket(&c, &l.buckets[n])
-	m.kept[n] = c.b
 }
 
 // Hash is the SHA-256 of the ledger's image: replicas that read the same
-// entries have the same. It must not be called while an image is taken.
+// entries have the same.
 func (l *Ledger) Hash() [sha256.Size]byte {
 	h := sha256.New()
-	m := l.BeginImage()
-	for part := m.Next(); part != nil; part = m.Next() {
+	write := func(part []byte) {
 		var size [8]byte
 		binary.LittleEndian.PutUint64(size[:], uint64(len(part)))
 		h.Write(size[:])
 		h.Write(part)
 	}
+	write(l.copyHead())
+	for n := range bucketCount {
+		write(appendKeys(l.copyBucket(n), l.keys.line, n))
+	}
 	return [sha256.Size]byte(h.Sum(nil))
+}
+
+func (l *Ledger) copyHead() []byte {
+	c := coder{b: []byte{Version}}
+	l.codeHead(&c)
+	return c.written()
+}
+
+func (l *Ledger) copyBucket(n int) []byte {
+	var c coder
+	l.codeBucket(&c, &l.buckets[n])
+	return c.written()
+}
+
+// appendKeys appends the n-th bucket's share of the past keys.
+func appendKeys(part []byte, keys []pastKey, n int) []byte {
+	c := coder{b: part}
+	share := keys[len(keys)*n/bucketCount : len(keys)*(n+1)/bucketCount]
+	codeKeys(&c, &share)
+	return c.written()
 }
 
 // Restore makes the ledger an image was taken of. next hands out its parts in
@@ -104,36 +122,58 @@ func Restore(next func() ([]byte, error)) (*Ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(head) == 0 {
-		return nil, errMalformed
-	}
-	if head[0] != Version {
-		return nil, &VersionError{What: "image", Got: head[0]}
+	if err := checkVersion("image", head); err != nil {
+		return nil, err
 	}
 	c := coder{b: head[1:], reading: true}
 	late := l.codeHead(&c)
 	if err := c.done(); err != nil {
 		return nil, fmt.Errorf("image head: %w", err)
 	}
-	passes := make([]uint64, len(l.queues))
-	for i, q := range l.queues {
-		passes[i] = q.pass
+	if err := l.countDemand(); err != nil {
+		return nil, fmt.Errorf("image head: %w", err)
 	}
+	virtual := l.virtual
+	l.virtual = 0 // so that jobs that come back leave the passes alone
 	for n := range bucketCount {
 		part, err := next()
 		if err != nil {
 			return nil, err
 		}
-		c := coder{b: part, reading: true}
-		l.codeBucket(&c, &l.buckets[n])
-		if err := c.done(); err != nil {
+		if err := l.restorePart(n, part); err != nil {
 			return nil, fmt.Errorf("image part %d: %w", n+1, err)
 		}
 	}
-	for i, q := range l.queues { // jobs that came back may have moved it
-		q.pass = passes[i]
+	l.virtual = virtual
+	if err := l.relink(late); err != nil {
+		return nil, fmt.Errorf("image: %w", err)
 	}
-	return l, l.relink(late)
+	if err := l.Check(); err != nil {
+		return nil, fmt.Errorf("image: %w", err)
+	}
+	return l, nil
+}
+
+func (l *Ledger) restorePart(n int, part []byte) error {
+	c := coder{b: part, reading: true}
+	l.codeBucket(&c, &l.buckets[n])
+	var keys []pastKey
+	codeKeys(&c, &keys)
+	for _, p := range keys {
+		l.keys.add(p)
+	}
+	return c.done()
+}
+
+// countDemand adds up what the restored sessions ask for.
+func (l *Ledger) countDemand() error {
+	for _, s := range l.sessions {
+		if n := len(s.functions); n > 0 && int(slices.Max(s.functions)) >= len(l.functions) {
+			return errMalformed
+		}
+		l.countWants(s, +1)
+	}
+	return nil
 }
 
 // lateRefs are refs in the head that can be followed once everything is read.
@@ -141,7 +181,7 @@ type lateRefs struct{ idle, suspects []polymath.Ref }
 
 func (l *Ledger) codeHead(c *coder) lateRefs {
 	var late lateRefs
-	for _, s := range l.idle {
+	for _, s := range l.idle() {
 		late.idle = append(late.idle, s.ref)
 	}
 	for _, ls := range l.suspects {
@@ -155,18 +195,41 @@ func (l *Ledger) codeHead(c *coder) lateRefs {
 	c.uint(&l.maxJobs)
 	c.uint(&l.maxBytes)
 	c.uint(&l.virtual)
-	list(c, &l.functions, maxFunctions, func(s *string) { c.text(s, polymath.MaxNameBytes) })
+	list(c, &l.functions, maxFunctions, func(f **function) { codeFunction(c, f) })
 	list(c, &l.queues, maxQueues, func(q **queue) { codeQueue(c, q) })
 	list(c, &l.sessions, MaxSessions, func(s **session) { codeSession(c, s) })
 	list(c, &late.idle, MaxSessions, c.ref)
-	list(c, &late.suspects, maxImageLoose, c.ref)
+	list(c, &late.suspects, maxImageItems, c.ref)
 	l.keys.code(c)
 	if c.reading {
+		for i, f := range l.functions {
+			l.names[f.name] = uint16(i)
+		}
 		for i, q := range l.queues {
-			q.number = uint16(i)
+			q.number = i
+			l.queueNames[q.queueName] = q
 		}
 	}
 	return late
+}
+
+// idle lists the idle sessions, longest waiting first.
+func (l *Ledger) idle() []*session {
+	var all []*session
+	for _, s := range l.sessions {
+		if s.since != 0 {
+			all = append(all, s)
+		}
+	}
+	slices.SortFunc(all, func(a, b *session) int { return cmp.Compare(a.since, b.since) })
+	return all
+}
+
+func codeFunction(c *coder, p **function) {
+	if c.reading {
+		*p = new(function)
+	}
+	c.text(&(*p).name, polymath.MaxNameBytes)
 }
 
 func codeQueue(c *coder, p **queue) {
@@ -191,6 +254,7 @@ func codeSession(c *coder, p **session) {
 	}
 	s := *p
 	c.ref(&s.ref)
+	c.fixed(s.nonce[:])
 	c.text(&s.node, polymath.MaxNameBytes)
 	c.text(&s.name, polymath.MaxNameBytes)
 	c.bool(&s.local)
@@ -224,9 +288,9 @@ func (l *Ledger) codeBucket(c *coder, b *bucket) {
 
 func (l *Ledger) codeJob(c *coder, j *job) {
 	c.ref(&j.ref)
-	var number uint16
+	var number uint32
 	if !c.reading {
-		number = j.queue.number
+		number = uint32(j.queue.number)
 	}
 	small(c, &number)
 	small(c, &j.function)
@@ -252,6 +316,7 @@ func (l *Ledger) codeJob(c *coder, j *job) {
 	rare := j.extra != nil
 	if c.bool(&rare); rare {
 		codeExtra(c, &j.extra)
+		c.bool(&j.delayed)
 	}
 	started := j.run != nil
 	if c.bool(&started); started {
@@ -282,11 +347,16 @@ func (l *Ledger) codeRun(c *coder, j *job) {
 	c.uint(&r.dead)
 	if !c.reading && l.fault == ForgetOnImage {
 		var none []polymath.Interval
-		list(c, &none, maxImageLoose, c.interval)
+		list(c, &none, maxImageItems, c.interval)
 	} else {
-		list(c, &r.returned, maxImageLoose, c.interval)
+		list(c, &r.returned, maxImageItems, c.interval)
 	}
-	list(c, &r.failed, maxFailed+2, func(f *failed) {
+	for _, iv := range r.returned {
+		if c.reading {
+			r.returnedCost += j.cost(iv)
+		}
+	}
+	list(c, &r.failed, maxFailed, func(f *failed) {
 		c.interval(&f.interval)
 		small(c, &f.attempts)
 		c.text(&f.cause, polymath.MaxErrorBytes)
@@ -296,7 +366,7 @@ func (l *Ledger) codeRun(c *coder, j *job) {
 			l.rewind(j, f)
 		}
 	})
-	list(c, &r.leases, maxImageLoose, func(p **lease) { l.codeLease(c, j, p) })
+	list(c, &r.leases, maxImageItems, func(p **lease) { l.codeLease(c, j, p) })
 	r.sum.code(c)
 }
 
@@ -326,6 +396,7 @@ func (l *Ledger) codeLease(c *coder, j *job, p **lease) {
 	c.interval(&ls.interval)
 	small(c, &ls.attempt)
 	c.text(&ls.cause, polymath.MaxErrorBytes)
+	c.bool(&ls.again)
 	c.bool(&ls.suspect)
 	c.ref(&twin)
 	if !c.reading {
@@ -337,6 +408,8 @@ func (l *Ledger) codeLease(c *coder, j *job, p **lease) {
 	}
 	if other := l.leases[twin]; other != nil { // the older of two is read first
 		ls.twin, other.twin = other, ls
+	} else if ls.again {
+		j.run.again++
 	}
 	l.leases[ls.ref] = ls
 	ls.session.leases = append(ls.session.leases, ls)
@@ -351,11 +424,10 @@ func (l *Ledger) relink(late lateRefs) error {
 	}
 	for _, r := range late.idle {
 		s := l.session(r)
-		if s == nil || s.idle {
+		if s == nil || s.since != 0 {
 			return errMalformed
 		}
-		s.idle = true
-		l.idle = append(l.idle, s)
+		l.park(s)
 	}
 	for _, r := range late.suspects {
 		ls := l.leases[r]
@@ -363,6 +435,9 @@ func (l *Ledger) relink(late lateRefs) error {
 			return errMalformed
 		}
 		l.suspects = append(l.suspects, ls)
+	}
+	for _, q := range l.queues { // now that all their leases are counted
+		l.relist(q)
 	}
 	return nil
 }

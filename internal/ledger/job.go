@@ -8,8 +8,10 @@ import (
 
 // Bounds of one job.
 const (
-	maxFailed = 1000 // failed intervals that wait to run again
-	maxDelay  = 1 << 53
+	maxFailed = 1000    // failed intervals, waiting to run again or running
+	maxDelay  = 1 << 53 // Unix milliseconds: what JSON can carry exactly
+
+	costPointBytes = 16 // what a point of a cost table counts for
 )
 
 // job is one unfinished job. A million of them wait at a time: what only a
@@ -32,6 +34,7 @@ type job struct {
 	attempts   uint8
 	skipDead   bool
 	delayed    bool // notBefore has not come
+	ended      bool // is being taken out of the ledger
 }
 
 // extra is the rarer options of a job.
@@ -44,15 +47,17 @@ type extra struct {
 // given back, what is out, and the answer so far. That is all a job of a
 // billion tasks costs.
 type run struct {
-	started  int64
-	cursor   uint64              // units before it were carved
-	returned []polymath.Interval // given back uncounted: sorted, disjoint, apart
-	failed   []failed            // waiting to run again, oldest first
-	leases   []*lease            // out, by token
-	leased   uint64              // units out, each once
-	done     uint64              // units merged
-	dead     uint64              // units given up
-	sum      accumulator
+	started      int64
+	cursor       uint64              // units before it were carved
+	returned     []polymath.Interval // given back uncounted: sorted, disjoint, apart
+	returnedCost uint64              // of returned, in microseconds
+	failed       []failed            // waiting to run again, oldest first
+	again        int                 // intervals out that failed before
+	leases       []*lease            // out, by token
+	leased       uint64              // units out, each once
+	done         uint64              // units merged
+	dead         uint64              // units given up
+	sum          accumulator
 }
 
 // before is the order in which jobs of a queue are served.
@@ -72,7 +77,7 @@ func (j *job) state() polymath.State {
 
 // leasable reports whether there is an interval to lease out right now.
 func (j *job) leasable() bool {
-	if j.delayed {
+	if j.delayed || j.ended {
 		return false
 	}
 	if j.run == nil {
@@ -99,15 +104,22 @@ func (j *job) remaining() uint64 {
 	if j.run == nil {
 		return costAt(j.costs, j.units)
 	}
-	sum := j.cost(polymath.Interval{From: j.run.cursor, To: j.units})
-	for _, iv := range j.run.returned {
-		sum += j.cost(iv)
+	return j.cost(polymath.Interval{From: j.run.cursor, To: j.units}) + j.run.returnedCost
+}
+
+// size is what the job counts for against the shard's bound of bytes.
+func (j *job) size() uint64 {
+	n := len(j.input) + len(j.costs)*costPointBytes
+	if j.run != nil {
+		n += j.run.sum.size
 	}
-	return sum
+	return uint64(n)
 }
 
 // putBack adds an interval to those given back, joining neighbours.
-func (r *run) putBack(iv polymath.Interval) {
+func (j *job) putBack(iv polymath.Interval) {
+	r := j.run
+	r.returnedCost += j.cost(iv)
 	i, _ := slices.BinarySearchFunc(r.returned, iv, func(a, b polymath.Interval) int {
 		if a.From < b.From {
 			return -1
@@ -136,14 +148,14 @@ func (s *Submit) apply(l *Ledger, fx *Effects) Answer {
 			return ans
 		}
 	}
-	size := uint64(len(s.Spec.Input))
+	size := uint64(len(s.Spec.Input) + len(s.Spec.Plan.Costs)*costPointBytes)
 	if l.jobs >= l.maxJobs || l.bytes+size > l.maxBytes {
-		return refused(polymath.Overloaded, "%d jobs with %d bytes of input are unfinished; this shard takes %d jobs and %d bytes: try again later",
+		return refused(polymath.Overloaded, "%d jobs of %d bytes are unfinished; this shard takes %d jobs and %d bytes: try again later",
 			l.jobs, l.bytes, l.maxJobs, l.maxBytes)
 	}
-	f, ok := l.function(s.Spec.Function)
-	if !ok {
-		return refused(polymath.Overloaded, "there are already %d function names on this shard, the most it takes", maxFunctions)
+	f, err := l.function(s.Spec.Function)
+	if err != nil {
+		return Answer{Err: err}
 	}
 	q, err := l.queue(s.Tenant, o.Queue)
 	if err != nil {
@@ -173,6 +185,7 @@ func (l *Ledger) newJob(s *polymath.Spec, function uint16, q *queue) *job {
 	}
 	if o.NotBefore != 0 || o.Deadline != 0 || o.Key != [16]byte{} {
 		j.extra = &extra{notBefore: o.NotBefore, deadline: o.Deadline, key: o.Key, body: o.Body}
+		j.delayed = o.NotBefore > l.now
 	}
 	return j
 }
@@ -181,12 +194,14 @@ func (l *Ledger) newJob(s *polymath.Spec, function uint16, q *queue) *job {
 func (l *Ledger) admit(j *job) {
 	l.put(j)
 	l.jobs++
-	l.bytes += uint64(len(j.input))
+	l.bytes += j.size()
+	j.queue.jobs++
+	l.functions[j.function].jobs++
 	if x := j.extra; x != nil {
 		if x.key != [16]byte{} {
-			l.keys.live[x.key] = liveKey{j.ref, x.body}
+			l.keys.live[x.key] = j
 		}
-		if j.delayed = x.notBefore > l.now; j.delayed {
+		if j.delayed {
 			l.timers.add(timer{due: x.notBefore, kind: timerStart, job: j.ref})
 		}
 		if x.deadline != 0 {
@@ -266,28 +281,28 @@ func finalEvent(s polymath.State) EventKind {
 
 // forget takes a finished job out of every table.
 func (l *Ledger) forget(j *job) {
-	if j.run != nil {
-		j.run.returned, j.run.failed, j.run.cursor = nil, nil, j.units
-	}
-	j.delayed = true // nothing to lease any more
+	l.bytes -= j.size()
+	j.ended = true
 	l.refresh(j)
 	l.remove(j)
 	l.jobs--
-	l.bytes -= uint64(len(j.input))
+	j.queue.jobs--
+	l.functions[j.function].jobs--
 	if x := j.extra; x != nil && x.key != [16]byte{} {
-		l.keys.retire(x.key, j.ref, x.body)
+		l.keys.retire(j)
 	}
+	l.dropTimers(j)
 }
 
 func (l *Ledger) jobEvent(k EventKind, j *job, fx *Effects) {
-	fx.Events = append(fx.Events, Event{Kind: k, Job: l.jobID(j.ref), Name: l.functions[j.function]})
+	fx.Events = append(fx.Events, Event{Kind: k, Job: l.jobID(j.ref), Name: l.functions[j.function].name})
 }
 
 // view is the picture of a job that readers get. Its slices are shared with
 // the job and never changed in place.
 func (l *Ledger) view(j *job) polymath.Job {
 	v := polymath.Job{
-		ID: l.jobID(j.ref), Function: l.functions[j.function], Input: j.input,
+		ID: l.jobID(j.ref), Function: l.functions[j.function].name, Input: j.input,
 		Options: polymath.Options{Queue: j.queue.name, Priority: j.priority, Attempts: j.attempts, SkipDead: j.skipDead},
 		Reducer: j.reducer, State: j.state(), Units: j.units, Submitted: j.submitted,
 	}

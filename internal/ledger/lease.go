@@ -15,8 +15,9 @@ type lease struct {
 	interval polymath.Interval
 	attempt  uint32
 	cause    string // of the last failure of this interval, "" for none
+	again    bool   // the interval failed before
 	twin     *lease // the other token, or nil
-	suspect  bool   // the timekeeper finds it slow
+	suspect  bool   // the timekeeper finds it slow: is in Ledger.suspects
 }
 
 // held finds the lease of a token, for the command that ends it.
@@ -37,17 +38,29 @@ func (l *Ledger) drop(ls *lease) {
 		ls.twin = nil
 	} else {
 		r.leased -= ls.interval.Len()
+		if ls.again {
+			r.again--
+		}
 	}
 	r.leases = without(r.leases, ls)
 	s.leases = without(s.leases, ls)
-	l.suspects = without(l.suspects, ls)
+	l.unsuspect(ls)
 	if l.leases[ls.ref] == ls {
 		delete(l.leases, ls.ref)
 	}
-	ls.job.queue.leased--
+	q := ls.job.queue
+	if q.leased--; q.concurrency > 0 {
+		l.relist(q)
+	}
 	l.ended = append(l.ended, l.token(ls.ref))
-	if s.slots > 0 {
-		l.park(s)
+	l.park(s)
+}
+
+// unsuspect takes the timekeeper's mark off a lease.
+func (l *Ledger) unsuspect(ls *lease) {
+	if ls.suspect {
+		ls.suspect = false
+		l.suspects = without(l.suspects, ls)
 	}
 }
 
@@ -73,10 +86,12 @@ func (k *Complete) apply(l *Ledger, fx *Effects) Answer {
 		return stale
 	}
 	j, r := ls.job, ls.job.run
-	ls.session.learn(j.function, j.cost(ls.interval), k.Micros)
+	before := j.size()
 	if err := r.sum.merge(j.reducer, ls.interval, k.Output); err != nil {
 		return l.badOutput(ls, err, fx)
 	}
+	l.bytes += j.size() - before
+	ls.session.learn(j.function, j.cost(ls.interval), k.Micros)
 	if l.fault == MergeTwice {
 		_ = r.sum.merge(j.reducer, ls.interval, k.Output)
 	}
@@ -132,12 +147,12 @@ func (f *Fail) apply(l *Ledger, fx *Effects) Answer {
 	return Answer{}
 }
 
-func (r *Release) apply(l *Ledger, fx *Effects) Answer {
+func (r *Release) apply(l *Ledger, _ *Effects) Answer {
 	ls, stale := l.held(r.Token)
 	if ls == nil {
 		return stale
 	}
-	l.giveBack(ls, fx)
+	l.giveBack(ls)
 	return Answer{}
 }
 
@@ -153,7 +168,7 @@ func (e *Expire) apply(l *Ledger, fx *Effects) Answer {
 	if e.Started {
 		l.giveUp(ls, e.Reason, fx)
 	} else {
-		l.giveBack(ls, fx)
+		l.giveBack(ls)
 	}
 	return Answer{}
 }
@@ -176,18 +191,18 @@ func (s *Suspect) apply(l *Ledger, _ *Effects) Answer {
 // giveBack ends a lease without counting the attempt: its units can be leased
 // again at once, unless a twin still works on them. An interval that had
 // failed before stays a failed one, so that its attempts are not forgotten.
-func (l *Ledger) giveBack(ls *lease, _ *Effects) {
+func (l *Ledger) giveBack(ls *lease) {
 	l.edit(ls.job)
 	j, last := ls.job, ls.twin == nil
 	l.drop(ls)
 	switch {
 	case !last || l.fault == ForgetInterval:
-	case ls.attempt > 1:
+	case ls.again:
 		j.run.failed = append(j.run.failed, failed{
 			interval: ls.interval, attempts: ls.attempt - 1, cause: ls.cause, due: dueNow,
 		})
 	default:
-		j.run.putBack(ls.interval)
+		j.putBack(ls.interval)
 	}
 	l.refresh(j)
 }

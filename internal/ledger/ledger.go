@@ -20,8 +20,6 @@
 package ledger
 
 import (
-	"slices"
-
 	"github.com/polymath-run/polymath"
 )
 
@@ -29,8 +27,8 @@ import (
 const (
 	MaxSessions     = 10_000
 	DefaultMaxJobs  = 1_000_000
-	DefaultMaxBytes = 1 << 30 // inputs of unfinished jobs
-	maxQueues       = 10_000
+	DefaultMaxBytes = 1 << 30 // inputs, cost tables and growing answers of unfinished jobs
+	maxQueues       = 10_000  // in use
 )
 
 // Ledger is the state of one shard. One goroutine owns it.
@@ -47,24 +45,27 @@ type Ledger struct {
 
 	maxJobs, maxBytes uint64
 
-	sessions  []*session // by ref
-	idle      []*session // with free slots, longest waiting first
-	functions []string   // every name seen, by number
-	queues    []*queue   // every queue seen, by number
-	virtual   uint64     // pass of the queue served last
+	sessions  []*session  // by ref
+	parked    uint64      // counts the sessions that became idle
+	functions []*function // by number
+	queues    []*queue    // by number
+	virtual   uint64      // pass of the queue served last
+
+	names      map[string]uint16 // of functions; maps are looked up, never walked
+	queueNames map[queueName]*queue
 
 	buckets [bucketCount]bucket
 	jobs    uint64           // unfinished
-	bytes   uint64           // of their inputs
-	ready   int              // jobs with something to lease
+	bytes   uint64           // of their inputs, cost tables and answers so far
 	ended   []polymath.Token // leases dropped by the entry being applied
 
-	leases   map[polymath.Ref]*lease // looked up, never walked
-	suspects []*lease                // slow ones, in the order they were marked
+	leases   map[polymath.Ref]*lease
+	suspects []*lease // slow ones, in the order they were marked
 
 	keys   keyring
 	timers timerHeap
 	loose  []looseTimer // delays whose beginning no Tick has told yet
+	waste  int          // of timers and loose, about how many have no job any more
 
 	image *Image // being taken, or nil
 }
@@ -78,6 +79,9 @@ func New(shard uint8) *Ledger {
 		maxBytes: DefaultMaxBytes,
 		leases:   make(map[polymath.Ref]*lease),
 		keys:     newKeyring(),
+
+		names:      make(map[string]uint16),
+		queueNames: make(map[queueName]*queue),
 	}
 }
 
@@ -151,19 +155,6 @@ func (l *Ledger) token(r polymath.Ref) polymath.Token {
 	return polymath.Token{Shard: l.shard, Ref: r}
 }
 
-// function is the number of a function's name; a new name gets the next
-// number while there are fewer than maxFunctions.
-func (l *Ledger) function(name string) (uint16, bool) {
-	if i := slices.Index(l.functions, name); i >= 0 {
-		return uint16(i), true
-	}
-	if len(l.functions) >= maxFunctions {
-		return 0, false
-	}
-	l.functions = append(l.functions, name)
-	return uint16(len(l.functions) - 1), true
-}
-
 func (a *Activate) apply(l *Ledger, _ *Effects) Answer {
 	if a.Version > Version || a.Version < l.version {
 		return refused(polymath.InvalidArgument, "cannot activate version %d: this shard is at %d and knows up to %d",
@@ -189,6 +180,7 @@ func (k *Configure) apply(l *Ledger, _ *Effects) Answer {
 		return Answer{Err: err}
 	}
 	q.weight, q.concurrency, q.paused = max(k.Weight, 1), k.Concurrency, k.Paused
+	l.relist(q)
 	return Answer{}
 }
 

@@ -1,6 +1,8 @@
 package ledger
 
 import (
+	"slices"
+
 	"github.com/polymath-run/polymath"
 )
 
@@ -11,41 +13,48 @@ const (
 	leastLeaseMicros   = 2_000     // pieces near the end shrink no further
 )
 
+// maxLeases bounds the leases that are out on one shard.
+const maxLeases = 1 << 20
+
 // match grants leases while there is an idle session and a job it can serve.
 // Sessions take turns, one lease each, the one that waited longest first, so
 // that the pieces of one job spread over the workers.
 func (l *Ledger) match(fx *Effects) {
-	misses := 0
-	for misses < len(l.idle) && (l.ready > 0 || len(l.suspects) > 0) {
-		s := l.idle[0]
-		if l.serve(s, fx) {
-			misses = 0
-		} else {
-			misses++
+	for len(l.leases) < maxLeases {
+		s := l.nextServed()
+		if s == nil {
+			break
 		}
-		if s.idle {
-			l.idle = append(l.idle[1:], s)
-		}
+		l.carve(l.pick(s), s, fx)
 	}
+	l.speculate(fx)
 }
 
-// serve grants one lease to a session, of the queue that is due.
-func (l *Ledger) serve(s *session, fx *Effects) bool {
-	var due *queue
-	var pick *job
-	for _, q := range l.queues {
-		if !q.open() || (due != nil && q.pass >= due.pass) {
+// nextServed is the idle session that waited longest of those there is a job
+// for, or nil.
+func (l *Ledger) nextServed() *session {
+	var first *session
+	for _, f := range l.functions {
+		if len(f.open) == 0 || f.idle.idle == 0 {
 			continue
 		}
-		if j := q.best(s.functions); j != nil {
-			due, pick = q, j
+		if s := f.idle.first(nil); first == nil || s.since < first.since {
+			first = s
 		}
 	}
-	if pick != nil {
-		l.carve(pick, s, fx)
-		return true
+	return first
+}
+
+// pick is the job that a session should serve: the first one for it in the
+// queue that is due. There must be one.
+func (l *Ledger) pick(s *session) *job {
+	var due *queue
+	for _, n := range s.functions {
+		if h := l.functions[n].open; len(h) > 0 && (due == nil || h[0].queue.before(due)) {
+			due = h[0].queue
+		}
 	}
-	return l.speculate(s, fx)
+	return due.best(s.functions)
 }
 
 // carve cuts the next piece off a job and leases it out: a failed interval
@@ -56,20 +65,23 @@ func (l *Ledger) carve(j *job, s *session, fx *Effects) {
 	r := j.run
 	ls := &lease{job: j, attempt: 1}
 	if i := r.dueFailed(); i >= 0 {
-		ls.interval, ls.attempt, ls.cause = r.failed[i].interval, r.failed[i].attempts+1, r.failed[i].cause
-		r.dropFailed(i)
+		f := r.failed[i]
+		ls.interval, ls.attempt, ls.cause, ls.again = f.interval, f.attempts+1, f.cause, true
+		r.failed = slices.Delete(r.failed, i, i+1)
+		r.again++
 	} else if len(r.returned) > 0 {
 		var rest polymath.Interval
 		ls.interval, rest = r.returned[0].Split(l.pieceOf(j, s, r.returned[0].From))
 		if r.returned[0] = rest; rest.Empty() {
 			r.returned = r.returned[1:]
 		}
+		r.returnedCost -= j.cost(ls.interval)
 	} else {
 		n := l.pieceOf(j, s, r.cursor)
 		ls.interval, _ = polymath.Interval{From: r.cursor, To: j.units}.Split(n)
 		r.cursor = ls.interval.To
 		if l.fault == DoubleGrant {
-			r.putBack(ls.interval)
+			j.putBack(ls.interval)
 		}
 	}
 	r.leased += ls.interval.Len()
@@ -91,25 +103,14 @@ func (l *Ledger) pieceOf(j *job, s *session, from uint64) uint64 {
 		micros = min(micros, probeMicros)
 	}
 	want := mulDiv(micros, rate, rateOne)
-	share := j.remaining() / (2 * uint64(l.slots(j.function)))
-	want = min(want, max(share, leastLeaseMicros))
+	slots := max(l.functions[j.function].slots, 1)
+	want = min(want, max(j.remaining()/(2*slots), leastLeaseMicros))
 	before := costAt(j.costs, from)
 	to := unitAt(j.costs, before+min(want, ^before), j.units)
 	if to <= from {
 		return 1
 	}
 	return to - from
-}
-
-// slots is how many leases of a function all sessions together may hold.
-func (l *Ledger) slots(function uint16) uint32 {
-	var n uint32
-	for _, s := range l.sessions {
-		if s.slots > 0 && contains(s.functions, function) {
-			n += s.slots
-		}
-	}
-	return max(n, 1)
 }
 
 // grant makes a lease, names it and tells the session.
@@ -123,6 +124,7 @@ func (l *Ledger) grant(ls *lease, s *session, fx *Effects) {
 	j.run.leases = append(j.run.leases, ls)
 	l.leases[ls.ref] = ls
 	l.charge(j.queue, j.cost(ls.interval))
+	l.unpark(s) // its turn is over
 	l.park(s)
 	fx.Grants = append(fx.Grants, l.grantOf(ls))
 }
@@ -132,26 +134,28 @@ func (l *Ledger) grantOf(ls *lease) Grant {
 	j := ls.job
 	rate, _ := ls.session.rate(j.function)
 	return Grant{Session: ls.session.ref, Lease: polymath.Lease{
-		Token: l.token(ls.ref), Job: l.jobID(j.ref), Function: l.functions[j.function], Input: j.input,
+		Token: l.token(ls.ref), Job: l.jobID(j.ref), Function: l.functions[j.function].name, Input: j.input,
 		Interval: ls.interval, Attempt: ls.attempt, Micros: mulDiv(j.cost(ls.interval), rateOne, rate),
 		LongestRun: j.longestRun, Speculative: ls.twin != nil,
 	}}
 }
 
-// speculate gives an idle session a second token over the interval of the
-// slowest lease that the timekeeper pointed at.
-func (l *Ledger) speculate(s *session, fx *Effects) bool {
-	for _, slow := range l.suspects {
-		q := slow.job.queue
-		if slow.twin != nil || slow.session == s || !contains(s.functions, slow.job.function) ||
-			q.paused || (q.concurrency > 0 && q.leased >= q.concurrency) {
+// speculate gives idle sessions a second token over the intervals of the slow
+// leases that the timekeeper pointed at. A lease is pointed at for one second
+// token: should that one fail, it is for the timekeeper to point again.
+func (l *Ledger) speculate(fx *Effects) {
+	for i := 0; i < len(l.suspects) && len(l.leases) < maxLeases; {
+		slow := l.suspects[i]
+		j := slow.job
+		s := l.functions[j.function].idle.first(slow.session)
+		if s == nil || !j.queue.mayLease() {
+			i++
 			continue
 		}
-		l.edit(slow.job)
-		ls := &lease{job: slow.job, interval: slow.interval, attempt: slow.attempt, cause: slow.cause, twin: slow}
+		l.edit(j)
+		l.unsuspect(slow)
+		ls := &lease{job: j, interval: slow.interval, attempt: slow.attempt, cause: slow.cause, again: slow.again, twin: slow}
 		slow.twin = ls
 		l.grant(ls, s, fx)
-		return true
 	}
-	return false
 }

@@ -2,7 +2,7 @@ package ledger
 
 import (
 	"container/heap"
-	"math/bits"
+	"slices"
 
 	"github.com/polymath-run/polymath"
 )
@@ -12,95 +12,140 @@ import (
 //
 // Shares follow start-time fair queueing (Goyal, Vin, Cheng, 1996): a queue's
 // pass grows by the cost of what it is given over its weight, and the queue
-// with the smallest pass is served next. One that was empty starts level with
-// the queue served last: waiting without work earns nothing.
+// with the smallest pass is served next. One that had no job, was not open or
+// found no worker for its jobs starts level with the queue served last:
+// waiting like that earns nothing.
 type queue struct {
-	number       uint16
-	tenant, name string
-	weight       uint32 // >= 1
-	concurrency  uint32 // leases at a time; 0: no bound
-	paused       bool
-	leased       uint32
-	pass         uint64
-	ready        []readyJobs // by the order in which functions first showed
-	waiting      int         // jobs in ready
+	queueName
+	number      int    // place in Ledger.queues
+	weight      uint32 // >= 1
+	concurrency uint32 // leases at a time; 0: no bound
+	paused      bool
+	jobs        uint64 // unfinished
+	leased      uint32
+	pass        uint64
+	offers      []*offer // one for each function with jobs to lease, and a few more
+	waiting     int      // jobs in offers
 }
 
-// readyJobs are the jobs of one function that have something to lease.
-type readyJobs struct {
+type queueName struct{ tenant, name string }
+
+// keptOffers is how many offers a queue keeps for the jobs to come.
+const keptOffers = 16
+
+// offer is the jobs of one function that a queue has something to lease of.
+type offer struct {
+	queue    *queue
 	function uint16
-	heap     jobHeap
+	jobs     jobHeap
+	place    int // in function.open, -1: not there
 }
 
-// queue finds a queue, or makes it while there are fewer than maxQueues.
+// queue finds a queue, or makes it while there are fewer than maxQueues in
+// use.
 func (l *Ledger) queue(tenant, name string) (*queue, error) {
 	if name == "" {
 		name = polymath.DefaultQueue
 	}
-	for _, q := range l.queues {
-		if q.name == name && q.tenant == tenant {
-			return q, nil
-		}
+	key := queueName{tenant, name}
+	if q := l.queueNames[key]; q != nil {
+		return q, nil
 	}
 	if len(l.queues) >= maxQueues {
-		return nil, polymath.Errorf(polymath.Overloaded, "there are already %d queues on this shard, the most it takes", maxQueues)
+		l.dropQueues()
 	}
-	q := &queue{number: uint16(len(l.queues)), tenant: tenant, name: name, weight: 1}
+	if len(l.queues) >= maxQueues {
+		return nil, polymath.Errorf(polymath.Overloaded, "%d queues are in use, the most this shard takes", maxQueues)
+	}
+	q := &queue{queueName: key, number: len(l.queues), weight: 1}
 	l.queues = append(l.queues, q)
+	l.queueNames[key] = q
 	return q, nil
 }
 
-// heapOf is the heap of a function's ready jobs.
-func (q *queue) heapOf(function uint16) *jobHeap {
-	for i := range q.ready {
-		if q.ready[i].function == function {
-			return &q.ready[i].heap
+// dropQueues forgets the queues without jobs and settings. One that comes
+// back may be one lease ahead of its share.
+func (l *Ledger) dropQueues() {
+	l.queues = slices.DeleteFunc(l.queues, func(q *queue) bool {
+		unused := q.jobs == 0 && q.weight == 1 && q.concurrency == 0 && !q.paused
+		if unused {
+			delete(l.queueNames, q.queueName)
+		}
+		return unused
+	})
+	for i, q := range l.queues { // their order stays, and so do the heaps
+		q.number = i
+	}
+}
+
+// before is the order in which queues are served.
+func (q *queue) before(o *queue) bool {
+	if q.pass != o.pass {
+		return q.pass < o.pass
+	}
+	return q.number < o.number
+}
+
+// offer is the queue's offer of a function, made when there is none.
+func (q *queue) offer(function uint16) *offer {
+	for _, o := range q.offers {
+		if o.function == function {
+			return o
 		}
 	}
-	q.ready = append(q.ready, readyJobs{function: function})
-	return &q.ready[len(q.ready)-1].heap
+	o := &offer{queue: q, function: function, place: -1}
+	q.offers = append(q.offers, o)
+	return o
 }
 
 // best is the first job, by priority and then age, among the functions.
 func (q *queue) best(functions []uint16) *job {
 	var best *job
-	for i := range q.ready {
-		r := &q.ready[i]
-		if len(r.heap) > 0 && contains(functions, r.function) && (best == nil || r.heap[0].before(best)) {
-			best = r.heap[0]
+	for _, o := range q.offers {
+		if len(o.jobs) > 0 && contains(functions, o.function) && (best == nil || o.jobs[0].before(best)) {
+			best = o.jobs[0]
 		}
 	}
 	return best
 }
 
 func contains(sorted []uint16, f uint16) bool {
-	for _, x := range sorted {
-		if x >= f {
-			return x == f
-		}
-	}
-	return false
+	_, ok := slices.BinarySearch(sorted, f)
+	return ok
 }
 
 // open reports whether the queue may lease out more.
-func (q *queue) open() bool {
-	return q.waiting > 0 && !q.paused && (q.concurrency == 0 || q.leased < q.concurrency)
+func (q *queue) open() bool { return q.waiting > 0 && q.mayLease() }
+
+// mayLease reports whether the queue's settings allow another lease.
+func (q *queue) mayLease() bool {
+	return !q.paused && (q.concurrency == 0 || q.leased < q.concurrency)
 }
+
+// Bounds of the arithmetic of passes.
+const (
+	passScale = 256     // so that weights divide cheap leases, too
+	maxCharge = 1 << 48 // microseconds charged for one lease: nine years
+	maxPass   = 1 << 62 // where passes begin from 0 again
+)
 
 // charge books a lease of a cost to the queue.
 func (l *Ledger) charge(q *queue, cost uint64) {
-	const scale = 256 // so that weights divide cheap leases, too
 	l.virtual = max(l.virtual, q.pass)
-	hi, lo := bits.Mul64(cost+1, scale)
-	if hi != 0 {
-		lo = ^uint64(0)
-	}
-	sum, carry := bits.Add64(q.pass, max(lo/uint64(q.weight), 1), 0)
-	if carry != 0 {
-		sum = ^uint64(0)
-	}
-	q.pass = sum
+	q.pass = l.virtual + max(min(cost, maxCharge)*passScale/uint64(q.weight), 1)
 	q.leased++
+	if l.virtual < maxPass {
+		l.relist(q)
+		return
+	}
+	for _, q := range l.queues {
+		q.pass -= min(q.pass, l.virtual)
+	}
+	l.virtual = 0
+	for _, f := range l.functions {
+		heap.Init(&f.open)
+	}
+	l.relist(q)
 }
 
 // refresh puts a job among the ready ones of its queue or takes it out, as
@@ -110,19 +155,23 @@ func (l *Ledger) refresh(j *job) {
 	if want == (j.place >= 0) {
 		return
 	}
-	h := j.queue.heapOf(j.function)
-	if !want {
-		heap.Remove(h, int(j.place))
-		j.queue.waiting--
-		l.ready--
-		return
+	q := j.queue
+	o := q.offer(j.function)
+	if want {
+		if q.waiting == 0 {
+			q.pass = max(q.pass, l.virtual)
+		}
+		heap.Push(&o.jobs, j)
+		q.waiting++
+	} else {
+		heap.Remove(&o.jobs, int(j.place))
+		q.waiting--
 	}
-	if j.queue.waiting == 0 {
-		j.queue.pass = max(j.queue.pass, l.virtual)
+	l.list(o, q.open())
+	if len(o.jobs) == 0 && len(q.offers) > keptOffers {
+		i := slices.Index(q.offers, o)
+		q.offers = slices.Delete(q.offers, i, i+1)
 	}
-	heap.Push(h, j)
-	j.queue.waiting++
-	l.ready++
 }
 
 // jobHeap is a heap of ready jobs, the next to serve on top.

@@ -1,6 +1,8 @@
 package ledger
 
 import (
+	"fmt"
+
 	"github.com/polymath-run/polymath"
 )
 
@@ -38,10 +40,6 @@ func (r *run) dueFailed() int {
 	return -1
 }
 
-func (r *run) dropFailed(i int) {
-	r.failed = append(r.failed[:i:i], r.failed[i+1:]...)
-}
-
 // giveUp ends a lease as a failed attempt. The interval runs again after a
 // wait while it has attempts left; then it is halved, again and again, until
 // the unit at fault is alone: that one is a dead letter.
@@ -71,8 +69,8 @@ func (l *Ledger) giveUp(ls *lease, cause string, fx *Effects) {
 		l.bury(j, iv, ls.attempt, cause, worker, fx)
 		return
 	}
-	if len(r.failed) > maxFailed {
-		l.finish(j, polymath.Failed, polymath.JobFailed, "more than 1000 intervals failed, the last one with: "+cause, fx)
+	if len(r.failed)+r.again > maxFailed {
+		l.finish(j, polymath.Failed, polymath.JobFailed, fmt.Sprintf("more than %d intervals failed, the last one with: %s", maxFailed, cause), fx)
 		return
 	}
 	l.settle(j, fx)

@@ -13,6 +13,7 @@ const maxSlots = 4096
 // standing demand and the leases it holds.
 type session struct {
 	ref   polymath.Ref
+	nonce [16]byte // of the Open; zero: none
 	node  string
 	name  string // "" for a proposer
 	local bool
@@ -23,7 +24,7 @@ type session struct {
 	micros    uint64
 	leases    []*lease // held, by token
 	rates     []rate
-	idle      bool // is in Ledger.idle
+	since     uint64 // place among the idle sessions, 0: not idle
 }
 
 // rate is how fast a session runs a function: microseconds of the cost table
@@ -46,10 +47,17 @@ func (l *Ledger) session(r polymath.Ref) *session {
 }
 
 func (o *Open) apply(l *Ledger, fx *Effects) Answer {
+	if o.Nonce != [16]byte{} {
+		for _, s := range l.sessions { // the entry may have been appended twice
+			if s.nonce == o.Nonce {
+				return Answer{Ref: s.ref, Existing: true}
+			}
+		}
+	}
 	if len(l.sessions) >= MaxSessions {
 		return refused(polymath.Overloaded, "there are %d open sessions, the most this shard takes: close some", MaxSessions)
 	}
-	s := &session{ref: l.newRef(), node: o.Node, name: o.Name, local: o.Local}
+	s := &session{ref: l.newRef(), nonce: o.Nonce, node: o.Node, name: o.Name, local: o.Local}
 	l.sessions = append(l.sessions, s)
 	if s.name != "" {
 		fx.Events = append(fx.Events, Event{Kind: WorkerJoined, Name: s.name})
@@ -65,15 +73,14 @@ func (k *Close) apply(l *Ledger, fx *Effects) Answer {
 	}
 	s := l.sessions[i]
 	l.sessions = slices.Delete(l.sessions, i, i+1)
-	s.slots = 0
-	l.unpark(s)
+	l.want(s, nil, 0)
 	fx.Closed = append(fx.Closed, s.ref)
 	for len(s.leases) > 0 {
 		ls := s.leases[0]
 		if k.Lost {
 			l.giveUp(ls, "worker "+s.name+" vanished", fx)
 		} else {
-			l.giveBack(ls, fx)
+			l.giveBack(ls)
 		}
 	}
 	if s.name != "" {
@@ -91,39 +98,73 @@ func (d *Demand) apply(l *Ledger, _ *Effects) Answer {
 		return refused(polymath.InvalidArgument, "%d slots are more than the %d a session may have", d.Slots, maxSlots)
 	}
 	var wanted []uint16
+	var refusal error
 	for _, name := range d.Functions {
-		f, ok := l.function(name)
-		if !ok {
-			return refused(polymath.Overloaded, "there are already %d function names on this shard, the most it takes", maxFunctions)
+		f, err := l.function(name)
+		if err != nil {
+			refusal = err
+			break
 		}
+		l.functions[f].wanted++ // so that the next name does not take its place
 		wanted = append(wanted, f)
 	}
+	for _, f := range wanted {
+		l.functions[f].wanted--
+	}
+	if refusal != nil {
+		return Answer{Err: refusal}
+	}
 	slices.Sort(wanted)
-	s.functions, s.slots, s.micros = slices.Compact(wanted), d.Slots, d.Micros
-	l.park(s)
+	s.micros = d.Micros
+	l.want(s, slices.Compact(wanted), d.Slots)
 	return Answer{}
 }
 
-// park puts a session with free slots at the end of the idle ones, and takes
-// one without out of them.
+// want replaces what a session asks for. One that goes on asking for the same
+// keeps its place among the idle.
+func (l *Ledger) want(s *session, functions []uint16, slots uint32) {
+	if s.slots != slots || !slices.Equal(s.functions, functions) {
+		l.unpark(s)
+		l.countWants(s, -1)
+		s.functions, s.slots = functions, slots
+		l.countWants(s, +1)
+	}
+	l.park(s)
+}
+
+// countWants adds a session's demand to that for its functions, or takes it
+// away.
+func (l *Ledger) countWants(s *session, sign int) {
+	for _, n := range s.functions {
+		f := l.functions[n]
+		f.wanted += uint32(sign)
+		f.slots += uint64(sign) * uint64(s.slots)
+	}
+}
+
+// park puts a session with free slots behind the idle ones, and takes one
+// without out of them.
 func (l *Ledger) park(s *session) {
-	free := uint32(len(s.leases)) < s.slots
-	switch {
-	case free && !s.idle:
-		l.idle = append(l.idle, s)
-		s.idle = true
+	switch free := uint32(len(s.leases)) < s.slots; {
 	case !free:
 		l.unpark(s)
+	case s.since == 0:
+		l.parked++
+		s.since = l.parked
+		for _, n := range s.functions {
+			l.functions[n].idle.join(s)
+		}
 	}
 }
 
 func (l *Ledger) unpark(s *session) {
-	if !s.idle {
+	if s.since == 0 {
 		return
 	}
-	i := slices.Index(l.idle, s)
-	l.idle = slices.Delete(l.idle, i, i+1)
-	s.idle = false
+	s.since = 0
+	for _, n := range s.functions {
+		l.functions[n].idle.idle--
+	}
 }
 
 // rate is how fast the session runs a function, and whether that is known.
@@ -157,7 +198,7 @@ func (*Assume) apply(l *Ledger, _ *Effects) Answer {
 
 // stale answers a command of a timekeeper that is one no longer.
 func (l *Ledger) stale(term polymath.Ref) (Answer, bool) {
-	if term == l.term {
+	if term == l.term && !term.IsZero() {
 		return Answer{}, false
 	}
 	return refused(polymath.Conflict, "term %v is over, the timekeeper's term is %v", term, l.term), true

@@ -3,8 +3,15 @@ package ledger
 import (
 	"cmp"
 	"container/heap"
+	"slices"
 
 	"github.com/polymath-run/polymath"
+)
+
+// Bounds of what timers take.
+const (
+	maxRings = 10_000 // timers rung by one Tick, and keys dropped; NextTick asks for another
+	minStale = 1000   // timers of jobs that are gone, before they are swept out
 )
 
 type timerKind uint8
@@ -57,13 +64,14 @@ func (h *timerHeap) add(t timer) { heap.Push(h, t) }
 // NextTick is the Unix millisecond at which the ledger wants a Tick: 0 for
 // never, 1 for as soon as may be (a wait begins when a Tick tells the time).
 func (l *Ledger) NextTick() int64 {
+	due := l.keys.nextDue(l.now)
 	switch {
-	case len(l.loose) > 0 || l.keys.loose() > 0:
+	case len(l.loose) > 0:
 		return 1
-	case len(l.timers) > 0 && (l.keys.nextDue() == 0 || l.timers[0].due < l.keys.nextDue()):
+	case len(l.timers) > 0 && (due == 0 || l.timers[0].due < due):
 		return max(l.timers[0].due, 1)
 	default:
-		return l.keys.nextDue()
+		return due
 	}
 }
 
@@ -76,8 +84,8 @@ func (t *Tick) apply(l *Ledger, fx *Effects) Answer {
 	}
 	l.now = max(l.now, t.Now)
 	l.anchor()
-	l.keys.expire(l.now)
-	for len(l.timers) > 0 && l.timers[0].due <= l.now {
+	l.keys.expire(l.now, maxRings)
+	for n := 0; n < maxRings && len(l.timers) > 0 && l.timers[0].due <= l.now; n++ {
 		l.ring(heap.Pop(&l.timers).(timer), fx)
 	}
 	return Answer{}
@@ -86,18 +94,55 @@ func (t *Tick) apply(l *Ledger, fx *Effects) Answer {
 // anchor begins the waits that had no beginning.
 func (l *Ledger) anchor() {
 	for _, t := range l.loose {
-		if j := l.get(t.job); j != nil {
+		j := l.get(t.job)
+		if j == nil {
+			continue
+		}
+		if f := j.failedAt(t.from, dueLoose); f != nil {
 			l.edit(j)
-			for i := range j.run.failed {
-				if f := &j.run.failed[i]; f.interval.From == t.from && f.due == dueLoose {
-					f.due = l.now + f.wait
-					l.timers.add(timer{due: f.due, kind: timerRetry, job: t.job, from: t.from})
-				}
-			}
+			f.due = l.now + f.wait
+			l.timers.add(timer{due: f.due, kind: timerRetry, job: t.job, from: t.from})
 		}
 	}
 	l.loose = l.loose[:0]
 	l.keys.anchor(l.now)
+}
+
+// failedAt finds a failed interval by where it begins and when it is due.
+func (j *job) failedAt(from uint64, due int64) *failed {
+	if j.run == nil {
+		return nil
+	}
+	for i := range j.run.failed {
+		if f := &j.run.failed[i]; f.interval.From == from && f.due == due {
+			return f
+		}
+	}
+	return nil
+}
+
+// dropTimers reckons with the timers of a job that is gone. They stay until
+// they ring, or until they are more than those that are of use.
+func (l *Ledger) dropTimers(j *job) {
+	if x := j.extra; x != nil && (x.deadline != 0 || j.delayed) {
+		l.waste += 2
+	}
+	if j.run != nil {
+		l.waste += len(j.run.failed)
+	}
+	if l.waste < minStale+(len(l.timers)+len(l.loose))/2 {
+		return
+	}
+	l.waste = 0
+	l.loose = slices.Clone(slices.DeleteFunc(l.loose, func(t looseTimer) bool {
+		j := l.get(t.job)
+		return j == nil || j.failedAt(t.from, dueLoose) == nil
+	}))
+	l.timers = slices.Clone(slices.DeleteFunc(l.timers, func(t timer) bool {
+		j := l.get(t.job)
+		return j == nil || (t.kind == timerRetry && j.failedAt(t.from, t.due) == nil)
+	}))
+	heap.Init(&l.timers)
 }
 
 // ring does what a timer is for.
@@ -114,10 +159,8 @@ func (l *Ledger) ring(t timer, fx *Effects) {
 		l.finish(j, polymath.Failed, polymath.Timeout, "the deadline passed before the job was finished", fx)
 		return
 	case timerRetry:
-		for i := range j.run.failed {
-			if f := &j.run.failed[i]; f.interval.From == t.from && f.due > dueNow && f.due <= l.now {
-				f.due = dueNow
-			}
+		if f := j.failedAt(t.from, t.due); f != nil {
+			f.due = dueNow
 		}
 	}
 	l.refresh(j)
