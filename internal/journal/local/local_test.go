@@ -11,6 +11,7 @@ import (
 	"github.com/polymath-run/polymath/internal/disk"
 	"github.com/polymath-run/polymath/internal/disk/disktest"
 	"github.com/polymath-run/polymath/internal/journal"
+	"github.com/polymath-run/polymath/internal/journal/journaltest"
 	"github.com/polymath-run/polymath/internal/wal"
 )
 
@@ -33,76 +34,20 @@ func mustClose(t testing.TB, j *Journal) {
 	}
 }
 
-func mustAppend(t testing.TB, j *Journal, entries ...string) {
-	t.Helper()
-	for _, e := range entries {
-		if err := j.Append(t.Context(), []byte(e)); err != nil {
-			t.Fatalf("append %q: %v", e, err)
-		}
-	}
-}
-
-// read returns the entries after one, up to the tail.
-func read(t testing.TB, j *Journal, after journal.Record) []journal.Record {
-	t.Helper()
-	tail, err := j.Tail(t.Context())
-	if err != nil {
-		t.Fatalf("tail: %v", err)
-	}
-	var out []journal.Record
-	if after.Index == tail {
-		return nil
-	}
-	end := errors.New("at the tail")
-	err = j.Follow(t.Context(), after.Index, after.Sum, func(batch []journal.Record) error {
-		for _, r := range batch {
-			r.Entry = append([]byte(nil), r.Entry...)
-			out = append(out, r)
-		}
-		if out[len(out)-1].Index.Compare(tail) >= 0 {
-			return end
-		}
-		return nil
-	})
-	if !errors.Is(err, end) {
-		t.Fatalf("follow after %v to %v: %v", after.Index, tail, err)
-	}
-	return out
-}
-
 // text is entries, one word each.
-func text(records []journal.Record) string {
-	words := make([]string, len(records))
-	for i, r := range records {
-		words[i] = string(r.Entry)
-	}
-	return strings.Join(words, " ")
-}
-
-// checkChain proves that the checksums are those of the entries.
-func checkChain(t testing.TB, records []journal.Record) {
-	t.Helper()
-	last := journal.Record{}
-	for _, r := range records {
-		if r.Index.Position != last.Index.Position+1 || r.Sum != last.Sum.Next(r.Entry) {
-			t.Fatalf("record %v %x %q does not continue %v %x", r.Index, r.Sum, r.Entry, last.Index, last.Sum)
-		}
-		last = r
-	}
-}
+func text(records []journal.Record) string { return strings.Join(journaltest.Texts(records), " ") }
 
 func TestReopen(t *testing.T) {
 	fs := disktest.New(1)
 	j := mustOpen(t, small(fs))
-	mustAppend(t, j, "a", "b")
+	journaltest.Append(t, j, "a", "b")
 	mustClose(t, j)
 	j = mustOpen(t, small(fs))
-	mustAppend(t, j, "c")
-	records := read(t, j, journal.Record{})
+	journaltest.Append(t, j, "c")
+	records := journaltest.Read(t, j, journal.Record{})
 	if got := text(records); got != "a b c" {
 		t.Fatalf("read %q", got)
 	}
-	checkChain(t, records)
 	mustClose(t, j)
 }
 
@@ -111,7 +56,7 @@ func TestReopen(t *testing.T) {
 func TestEpoch(t *testing.T) {
 	fs := disktest.New(1)
 	j := mustOpen(t, small(fs))
-	mustAppend(t, j, "a", "b")
+	journaltest.Append(t, j, "a", "b")
 	mustClose(t, j)
 
 	raised := small(fs)
@@ -120,13 +65,12 @@ func TestEpoch(t *testing.T) {
 	if tail, err := j.Tail(t.Context()); err != nil || tail != (polymath.Index{Epoch: 1, Position: 2}) {
 		t.Fatalf("tail %v, %v", tail, err)
 	}
-	mustAppend(t, j, "c")
+	journaltest.Append(t, j, "c")
 	mustClose(t, j)
 
 	j = mustOpen(t, small(fs)) // keeps what it has
-	mustAppend(t, j, "d")
-	records := read(t, j, journal.Record{})
-	checkChain(t, records)
+	journaltest.Append(t, j, "d")
+	records := journaltest.Read(t, j, journal.Record{})
 	var got []string
 	for _, r := range records {
 		got = append(got, r.Index.String())
@@ -165,9 +109,8 @@ func TestFull(t *testing.T) {
 		t.Fatalf("again: %v, want ErrFull", err)
 	}
 	fs.Fill(1 << 30)
-	mustAppend(t, j, "more", "room")
-	records := read(t, j, journal.Record{})
-	checkChain(t, records)
+	journaltest.Append(t, j, "more", "room")
+	records := journaltest.Read(t, j, journal.Record{})
 	if got := text(records[stored-1:]); got != "more room" {
 		t.Fatalf("after the full disk: %q", got)
 	}
@@ -177,7 +120,7 @@ func TestFull(t *testing.T) {
 func TestFailedSync(t *testing.T) {
 	fs := disktest.New(1)
 	j := mustOpen(t, small(fs))
-	mustAppend(t, j, "safe")
+	journaltest.Append(t, j, "safe")
 	fs.FailSync(1)
 	if err := j.Append(t.Context(), []byte("unknown")); !errors.Is(err, ErrFailed) || errors.Is(err, journal.ErrNotAppended) {
 		t.Fatalf("append with a failed sync: %v, want ErrFailed alone", err)
@@ -203,8 +146,7 @@ func TestFailedSync(t *testing.T) {
 		t.Error("close did not say that the disk failed")
 	}
 	j = mustOpen(t, small(fs.Restart()))
-	records := read(t, j, journal.Record{})
-	checkChain(t, records)
+	records := journaltest.Read(t, j, journal.Record{})
 	if got := text(records); got != "safe" && got != "safe unknown" {
 		t.Fatalf("after the failure %q", got)
 	}
@@ -216,9 +158,9 @@ func TestFailedSync(t *testing.T) {
 func TestFollowAfterTrim(t *testing.T) {
 	j := mustOpen(t, small(disktest.New(1)))
 	for i := range 200 {
-		mustAppend(t, j, fmt.Sprintf("entry-%d", i))
+		journaltest.Append(t, j, fmt.Sprintf("entry-%d", i))
 	}
-	records := read(t, j, journal.Record{})
+	records := journaltest.Read(t, j, journal.Record{})
 	if err := j.Trim(t.Context(), records[150].Index); err != nil {
 		t.Fatal(err)
 	}
@@ -227,7 +169,7 @@ func TestFollowAfterTrim(t *testing.T) {
 		t.Fatalf("the journal begins at %d after trim to 151", first)
 	}
 	cut := records[first-2] // the newest of the entries trimmed
-	if got, want := len(read(t, j, cut)), 200-int(cut.Index.Position); got != want {
+	if got, want := len(journaltest.Read(t, j, cut)), 200-int(cut.Index.Position); got != want {
 		t.Fatalf("%d entries after the cut, want %d", got, want)
 	}
 	none := func([]journal.Record) error { return nil }
@@ -246,14 +188,14 @@ func TestFollowAfterTrim(t *testing.T) {
 func TestTrimEverything(t *testing.T) {
 	fs := disktest.New(1)
 	j := mustOpen(t, small(fs))
-	mustAppend(t, j, "a")
-	checkpoint := read(t, j, journal.Record{})[0]
+	journaltest.Append(t, j, "a")
+	checkpoint := journaltest.Read(t, j, journal.Record{})[0]
 	for i := range 100 {
-		mustAppend(t, j, fmt.Sprintf("entry-%d", i))
+		journaltest.Append(t, j, fmt.Sprintf("entry-%d", i))
 		if err := j.Trim(t.Context(), polymath.Index{Epoch: 1, Position: 1 << 40}); err != nil {
 			t.Fatal(err)
 		}
-		last := read(t, j, checkpoint)
+		last := journaltest.Read(t, j, checkpoint)
 		checkpoint = last[len(last)-1]
 		if i%7 == 0 {
 			mustClose(t, j)
@@ -299,7 +241,7 @@ func TestForeignLogs(t *testing.T) {
 func TestDamage(t *testing.T) {
 	fs := disktest.New(1)
 	j := mustOpen(t, small(fs))
-	mustAppend(t, j, "a", "b", "c")
+	journaltest.Append(t, j, "a", "b", "c")
 	mustClose(t, j)
 	if err := fs.Flip("wal-00000001", 512+40, 1); err != nil {
 		t.Fatal(err)
@@ -312,7 +254,7 @@ func TestDamage(t *testing.T) {
 
 func TestStats(t *testing.T) {
 	j := mustOpen(t, small(disktest.New(1)))
-	mustAppend(t, j, "one", "three")
+	journaltest.Append(t, j, "one", "three")
 	if got, want := j.Stats(), (Stats{Entries: 2, Bytes: 8, Syncs: 2}); got != want {
 		t.Errorf("stats %+v, want %+v", got, want)
 	}
