@@ -123,10 +123,14 @@ func (e *Error) Is(target error) bool {
 	return ok && t.Code == e.Code && t.Message == ""
 }
 
-// Errorf makes an Error with a code; %w wraps as in fmt.Errorf.
+// Errorf makes an Error with a code; each %w wraps as in fmt.Errorf.
 func Errorf(code Code, format string, args ...any) error {
 	err := fmt.Errorf(format, args...)
-	return &Error{Code: code, Message: err.Error(), err: errors.Unwrap(err)}
+	cause := errors.Unwrap(err)
+	if _, several := err.(interface{ Unwrap() []error }); several {
+		cause = err
+	}
+	return &Error{Code: code, Message: err.Error(), err: cause}
 }
 
 // CodeOf finds the code of an error: the first *Error in its chain, or
