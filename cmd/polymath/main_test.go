@@ -1,0 +1,163 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"go.uber.org/goleak"
+
+	"github.com/polymath-run/polymath"
+)
+
+// asProgram, set in the environment, makes the test binary the program: the
+// tests of signals and of several processes start it this way.
+const asProgram = "POLYMATH_TEST_AS_PROGRAM"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		main()
+		return
+	}
+	testscript.Main(m, map[string]func(){"polymath": main})
+}
+
+// TestScripts runs the program as users do; each file is one of its topics.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: filepath.Join("..", "..", "test", "script"),
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("XDG_STATE_HOME", filepath.Join(env.WorkDir, "state"))
+			return nil
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"exits": exits,
+			"flip":  flip,
+		},
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+	})
+}
+
+// exits CODE COMMAND ARGS... runs a command that must end with an exit code.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE COMMAND [ARGS]")
+	}
+	code := 0
+	var failed *exec.ExitError
+	switch err := ts.Exec(args[1], args[2:]...); {
+	case errors.As(err, &failed):
+		code = failed.ExitCode()
+	case err != nil:
+		ts.Fatalf("%v", err)
+	}
+	if want := args[0]; strconv.Itoa(code) != want {
+		ts.Fatalf("exit code %d, want %s", code, want)
+	}
+}
+
+// flip FILE TEXT changes one bit wherever a text stands in a file, as a bad disk
+// does.
+func flip(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: flip FILE TEXT")
+	}
+	path := ts.MkAbs(args[0])
+	data, err := os.ReadFile(path)
+	ts.Check(err)
+	bad := []byte(args[1])
+	bad[0] ^= 1
+	if !bytes.Contains(data, []byte(args[1])) {
+		ts.Fatalf("%s does not contain %q", args[0], args[1])
+	}
+	ts.Check(os.WriteFile(path, bytes.ReplaceAll(data, []byte(args[1]), bad), 0o600))
+}
+
+// program is one run of the program within the test process.
+type program struct {
+	args           []string
+	env            map[string]string
+	stdin          string
+	width          int
+	stdout, stderr bytes.Buffer
+}
+
+// run runs it to its end and returns its exit code.
+func (p *program) run(t *testing.T) int {
+	t.Helper()
+	return run(t.Context(), p.args, surroundings{
+		lookup: func(name string) (string, bool) { v, ok := p.env[name]; return v, ok },
+		stdin:  bytes.NewBufferString(p.stdin),
+		stdout: &p.stdout, stderr: &p.stderr,
+		width: func() int { return p.width },
+	})
+}
+
+// TestRunLeavesNothingBehind runs a calculation in this process, on a terminal
+// of 60 columns.
+func TestRunLeavesNothingBehind(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	p := program{
+		args:  []string{"run", "primes", "1e7", "--workers", "2"},
+		env:   map[string]string{"POLYMATH_DATA": t.TempDir()},
+		width: 60,
+	}
+	if code := p.run(t); code != polymath.ExitDone {
+		t.Fatalf("exit code %d: %s", code, &p.stderr)
+	}
+	if got := p.stdout.String(); got != "664579\n" {
+		t.Errorf("printed %q, want the 664579 primes to 10^7", got)
+	}
+	if got := p.stderr.String(); !bytes.Contains(p.stderr.Bytes(), []byte("primes 100.0 % [=")) {
+		t.Errorf("progress %q", got)
+	}
+}
+
+// TestRunIsInterrupted shows that a run that is told to stop detaches and
+// leaves nothing running, and that the next one goes on and finishes.
+func TestRunIsInterrupted(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	args := []string{"run", "sleep", "20", "--duration", "50ms", "--dev", "--workers", "2", "--data", t.TempDir()}
+	ctx, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
+	var stderr bytes.Buffer
+	s := surroundings{
+		lookup: func(string) (string, bool) { return "", false },
+		stdout: new(bytes.Buffer),
+		stderr: onWrite{&stderr, interrupt}, // its first picture of the progress
+		width:  func() int { return 80 },
+	}
+	if code := run(ctx, args, s); code != polymath.ExitInterrupted {
+		t.Fatalf("exit code %d: %s", code, &stderr)
+	}
+	if !bytes.Contains(stderr.Bytes(), []byte("detached from j")) {
+		t.Errorf("said %q", &stderr)
+	}
+	again := program{args: args}
+	if code := again.run(t); code != polymath.ExitDone {
+		t.Fatalf("exit code %d: %s", code, &again.stderr)
+	}
+	if !bytes.HasPrefix(again.stderr.Bytes(), []byte("resuming j")) || again.stdout.String() != "20\n" {
+		t.Errorf("printed %q and %q", &again.stdout, &again.stderr)
+	}
+}
+
+// onWrite calls a function at every write.
+type onWrite struct {
+	to   io.Writer
+	call func()
+}
+
+// Write implements io.Writer.
+func (w onWrite) Write(b []byte) (int, error) {
+	w.call()
+	return w.to.Write(b)
+}
