@@ -41,7 +41,7 @@ const (
 const (
 	// maxBatchBytes and maxBatchJobs close a batch: beyond them a commit is no
 	// cheaper by the job, and two batches are what the archive costs in memory.
-	maxBatchBytes = 64 << 20
+	maxBatchBytes = 16 << 20
 	maxBatchJobs  = 20_000
 	// batchDelay is how long the first entry of a batch waits for more. Nobody
 	// waits for a commit but a checkpoint, and that one does not wait for this.
@@ -91,7 +91,9 @@ type Archive struct {
 	filling    *batch        // takes what is put
 	committing *batch        // on its way to the disk, or nil
 	durable    state         // as of the last commit
+	begun      uint64        // commits begun
 	failure    error         // why the last commit did not work, nil if it did
+	failed     uint64        // which one that was
 	fatal      bool          // failure is for good
 	changed    chan struct{} // closed whenever one of the above changes
 	flushing   int           // callers that do not want to wait for batchDelay
@@ -202,6 +204,7 @@ func (a *Archive) Close() error {
 		return nil
 	}
 	a.closed = true
+	a.change()
 	a.mu.Unlock()
 	a.look()
 	<-a.done
@@ -219,9 +222,9 @@ func (a *Archive) Flush(ctx context.Context) error {
 	goal := a.filling.last
 	a.flushing++
 	defer func() { a.flushing-- }()
-	before := a.failure
+	before := a.begun
 	for a.durable.applied.Compare(goal) < 0 {
-		if a.closed || a.fatal || a.failure != before {
+		if a.closed || a.fatal || a.failure != nil && a.failed > before {
 			return fmt.Errorf("archive: flush: %w", a.refusal())
 		}
 		if err := a.wait(ctx); err != nil {

@@ -78,6 +78,7 @@ func (a *Archive) commit() {
 		a.change()
 	}
 	b := a.committing
+	a.begun++
 	a.mu.Unlock()
 
 	var after state
@@ -91,6 +92,7 @@ func (a *Archive) commit() {
 	if a.failure = err; err == nil {
 		a.durable, a.committing = after, nil
 	}
+	a.failed = a.begun
 	a.fatal = err != nil && !errors.Is(err, ErrFull)
 	a.change()
 }
