@@ -49,7 +49,7 @@ var layers = []row{
 	{pkg: "internal/disk/disktest", layer: adapter, kit: true},
 	{pkg: "internal/journal/journaltest", layer: adapter, kit: true},
 	{pkg: "internal/function/functiontest", layer: adapter, kit: true},
-	{pkg: "internal/ledger", layer: adapter, only: []string{""}},
+	{pkg: "internal/ledger", layer: shared, only: []string{""}},
 	{pkg: "internal/wal", layer: adapter},
 	{pkg: "internal/checkpoint", layer: adapter},
 	{pkg: "internal/archive", layer: adapter},
@@ -63,7 +63,7 @@ var layers = []row{
 	{pkg: "internal/function/all", layer: assembly},
 
 	{pkg: "internal/node", layer: node},
-	{pkg: "internal/worker", layer: node},
+	{pkg: "internal/worker", layer: assembly},
 
 	// What users import: their programs carry nothing of the server's inside.
 	{pkg: "client", layer: face, only: []string{"", "internal/rpc", "internal/wire"}},

@@ -46,7 +46,6 @@ func (r *run) dueFailed() int {
 func (l *Ledger) giveUp(ls *lease, cause string, fx *Effects) {
 	l.edit(ls.job)
 	j, r, last := ls.job, ls.job.run, ls.twin == nil
-	worker := ls.session.name
 	l.drop(ls)
 	if !last { // the twin goes on, and its outcome counts
 		l.refresh(j)
@@ -66,7 +65,7 @@ func (l *Ledger) giveUp(ls *lease, cause string, fx *Effects) {
 			r.failed = append(r.failed, failed{interval: half, attempts: ls.attempt - 1, cause: cause, due: dueNow})
 		}
 	default:
-		l.bury(j, iv, ls.attempt, cause, worker, fx)
+		l.bury(ls, cause, fx)
 		return
 	}
 	if len(r.failed)+r.again > maxFailed {
@@ -76,11 +75,12 @@ func (l *Ledger) giveUp(ls *lease, cause string, fx *Effects) {
 	l.settle(j, fx)
 }
 
-// bury makes a unit a dead letter.
-func (l *Ledger) bury(j *job, iv polymath.Interval, attempts uint32, cause, worker string, fx *Effects) {
-	j.run.dead += iv.Len()
+// bury makes the unit of a lease that was dropped a dead letter.
+func (l *Ledger) bury(ls *lease, cause string, fx *Effects) {
+	j := ls.job
+	j.run.dead += ls.interval.Len()
 	fx.Dead = append(fx.Dead, polymath.DeadLetter{
-		Job: l.jobID(j.ref), Interval: iv, Attempts: attempts, Error: cause, Worker: worker, At: l.at,
+		Job: l.jobID(j.ref), Interval: ls.interval, Attempts: ls.attempt, Error: cause, Worker: ls.session.name, At: l.at,
 	})
 	l.jobEvent(UnitDead, j, fx)
 	if !j.skipDead {

@@ -294,8 +294,10 @@ func BenchmarkJobs(b *testing.B) {
 			}
 		}
 	})
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
 	for p.node.Stats().Jobs > 0 {
-		time.Sleep(time.Millisecond)
+		<-tick.C
 	}
 	b.StopTimer()
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "jobs/s")
