@@ -273,3 +273,31 @@ func TestNoPermission(t *testing.T) {
 		}
 	}
 }
+
+// TestDiskTooSmall runs on a disk without room for a journal: a clear end, and
+// the same command works when the disk has grown.
+func TestDiskTooSmall(t *testing.T) {
+	disk := t.TempDir()
+	if err := syscall.Mount("polymath-test", disk, "tmpfs", 0, "size=8m"); err != nil {
+		t.Skipf("SKIPPED: a full disk: no file system can be mounted here: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(disk, 0); err != nil {
+			t.Error(err)
+		}
+	})
+	data := filepath.Join(disk, "data")
+	args := []string{"run", "primes", "1e6", "--data", data}
+	small := program{args: args}
+	if code := small.run(t); code != polymath.ExitData || small.stdout.Len() > 0 ||
+		!strings.Contains(small.stderr.String(), "no space left for the data directory "+data) {
+		t.Errorf("exit code %d: %s", code, &small.stderr)
+	}
+	if err := syscall.Mount("polymath-test", disk, "tmpfs", syscall.MS_REMOUNT, "size=256m"); err != nil {
+		t.Fatal(err)
+	}
+	large := program{args: args}
+	if code := large.run(t); code != 0 || large.stdout.String() != "78498\n" {
+		t.Errorf("exit code %d, printed %q: %s", code, &large.stdout, &large.stderr)
+	}
+}

@@ -38,6 +38,8 @@ type Options struct {
 	Directory string // of the data; made if there is none
 	Version   string // of the program, for those who ask who holds the directory
 	Log       *slog.Logger
+
+	segmentBytes int64 // of the journal; 0: the default; small for tests of a full disk
 }
 
 // App is a node on a data directory, and its workers. It must be closed.
@@ -84,7 +86,7 @@ func (a *App) open(ctx context.Context, o Options) error {
 	}
 	a.stack.push("the archive", finished.Close)
 
-	entries, err := openJournal(dir.file(journalName))
+	entries, err := openJournal(dir.file(journalName), o.segmentBytes)
 	if err != nil {
 		return err
 	}
@@ -113,12 +115,12 @@ func openCheckpoints(path string) (*checkpoint.Store, error) {
 	return store, nil
 }
 
-func openJournal(path string) (journal.Journal, error) {
+func openJournal(path string, segmentBytes int64) (journal.Journal, error) {
 	dir, err := disk.Dir(path)
 	if err != nil {
 		return nil, err
 	}
-	entries, err := local.Open(local.Options{FS: dir})
+	entries, err := local.Open(local.Options{FS: dir, SegmentBytes: segmentBytes})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", filepath.Base(path), err)
 	}
