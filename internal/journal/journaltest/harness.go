@@ -49,11 +49,26 @@ type Harness struct {
 // Run runs the suite. Each test begins with a new, empty journal.
 func Run(t *testing.T, make func(t testing.TB) Harness) {
 	t.Run("Abilities", func(t *testing.T) { testAbilities(t, make(t)) })
-	for _, c := range []struct {
-		name  string
-		needs string
-		run   func(t *testing.T, h Harness)
-	}{
+	for _, l := range laws() {
+		t.Run(l.name, func(t *testing.T) {
+			h := make(t)
+			if why := h.Without[l.needs]; why != "" {
+				t.Skipf("without %s: %s", l.needs, why)
+			}
+			l.check(t, h)
+		})
+	}
+}
+
+// law is one test of the suite.
+type law struct {
+	name  string
+	needs string // what the harness must offer, by its name in Without
+	check func(t testing.TB, h Harness)
+}
+
+func laws() []law {
+	return []law{
 		{"Order", "", testOrder},
 		{"Followers", "", testFollowers},
 		{"Yield", "", testYield},
@@ -64,26 +79,18 @@ func Run(t *testing.T, make func(t testing.TB) Harness) {
 		{"Tail", "", testTail},
 		{"Reopen", "", testReopen},
 		{"Crash", "Crash", testCrash},
-		{"FailNotStored", "Fail", func(t *testing.T, h Harness) { testFail(t, h, false) }},
-		{"FailButStored", "Fail", func(t *testing.T, h Harness) { testFail(t, h, true) }},
+		{"FailNotStored", "Fail", func(t testing.TB, h Harness) { testFail(t, h, false) }},
+		{"FailButStored", "Fail", func(t testing.TB, h Harness) { testFail(t, h, true) }},
 		{"LostTail", "Mark", testLostTail},
 		{"Trim", "TrimEntries", testTrim},
 		{"TrimBehindFollower", "TrimEntries", testTrimBehindFollower},
 		{"Stalled", "Stall", testStalled},
 		{"Full", "Fill", testFull},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			h := make(t)
-			if why := h.Without[c.needs]; why != "" {
-				t.Skipf("without %s: %s", c.needs, why)
-			}
-			c.run(t, h)
-		})
 	}
 }
 
 // testAbilities holds the harness to saying what it leaves out.
-func testAbilities(t *testing.T, h Harness) {
+func testAbilities(t testing.TB, h Harness) {
 	offered := map[string]bool{
 		"Crash":       h.Crash != nil,
 		"Fail":        h.Fail != nil,

@@ -2,10 +2,8 @@ package journaltest
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"testing"
 
 	"github.com/polymath-run/polymath/internal/journal"
@@ -98,66 +96,4 @@ func numbered(name string, n int) []string {
 		texts[i] = fmt.Sprintf("%s/%-*d", name, 99-len(name), i)
 	}
 	return texts
-}
-
-// outcome is what the callers of Append were told, by entry.
-type outcome struct {
-	mu                             sync.Mutex
-	appended, notAppended, unknown []string
-}
-
-func (o *outcome) note(entry string, err error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	switch {
-	case err == nil:
-		o.appended = append(o.appended, entry)
-	case errors.Is(err, journal.ErrNotAppended):
-		o.notAppended = append(o.notAppended, entry)
-	default:
-		o.unknown = append(o.unknown, entry)
-	}
-}
-
-// check fails the test when a journal does not hold what its callers were told.
-func (o *outcome) check(t testing.TB, records []journal.Record) {
-	t.Helper()
-	times := map[string]int{}
-	for _, text := range Texts(records) {
-		times[text]++
-	}
-	for _, e := range o.appended {
-		if times[e] != 1 {
-			t.Errorf("%.20q was acknowledged and is there %d times", e, times[e])
-		}
-	}
-	for _, e := range o.notAppended {
-		if times[e] != 0 {
-			t.Errorf("%.20q was not appended and is there %d times", e, times[e])
-		}
-	}
-	for _, e := range o.unknown {
-		if times[e] > 2 {
-			t.Errorf("%.20q is there %d times", e, times[e])
-		}
-	}
-}
-
-// appendMany lets writers append until each has done its share or has got an
-// error, and returns what they were told.
-func appendMany(ctx context.Context, j journal.Journal, writers, each int) *outcome {
-	o := &outcome{}
-	var wg sync.WaitGroup
-	for w := range writers {
-		wg.Go(func() {
-			for _, e := range numbered(fmt.Sprintf("writer-%d", w), each) {
-				err := j.Append(ctx, []byte(e))
-				if o.note(e, err); err != nil {
-					return
-				}
-			}
-		})
-	}
-	wg.Wait()
-	return o
 }

@@ -22,7 +22,7 @@ type touch struct {
 // testTail proves that Append and Tail are linearizable: some order of the calls
 // that agrees with the clock has every Tail at or past the entries before it and
 // short of those after it.
-func testTail(t *testing.T, h Harness) {
+func testTail(t testing.TB, h Harness) {
 	const clients, each = 8, 60
 	j := h.Open(t)
 	start := time.Now()
