@@ -127,7 +127,7 @@ func (e *Error) Is(target error) bool {
 func Errorf(code Code, format string, args ...any) error {
 	err := fmt.Errorf(format, args...)
 	cause := errors.Unwrap(err)
-	if _, several := err.(interface{ Unwrap() []error }); several {
+	if _, several := err.(interface{ Unwrap() []error }); several { //nolint:errorlint // the error is our own
 		cause = err
 	}
 	return &Error{Code: code, Message: err.Error(), err: cause}

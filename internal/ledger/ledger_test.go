@@ -7,18 +7,28 @@ import (
 	"github.com/polymath-run/polymath"
 )
 
-// bench is a ledger, a journal position and a proposer's session.
+// tester is what a rig needs of a test, also of a random one.
+type tester interface {
+	Helper()
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+}
+
+// rig is a ledger, a journal position and a proposer's session.
 type rig struct {
-	t      *testing.T
+	t      tester
 	l      *Ledger
 	at     polymath.Index
 	lane   polymath.Ref
 	number uint64
 	fx     Effects
 	term   polymath.Ref
+
+	workers []polymath.Ref
 }
 
-func newRig(t *testing.T) *rig {
+func newRig(t tester) *rig {
+	t.Helper()
 	r := &rig{t: t, l: New(0)}
 	r.lane = r.raw(&Entry{Commands: []Command{&Open{Node: "n"}}}).Answers[0].Ref
 	r.term = r.do(&Assume{}).Ref
@@ -53,8 +63,18 @@ func (r *rig) do(cmd Command) Answer {
 func (r *rig) worker(slots uint32) polymath.Ref {
 	r.t.Helper()
 	s := r.do(&Open{Node: "n", Name: "w"}).Ref
+	r.workers = append(r.workers, s)
 	r.apply(&Demand{Session: s, Functions: []string{"f"}, Slots: slots, Micros: 1000})
 	return s
+}
+
+// grants lists the tokens an entry granted.
+func grants(fx *Effects) []polymath.Token {
+	var all []polymath.Token
+	for _, g := range fx.Grants {
+		all = append(all, g.Lease.Token)
+	}
+	return all
 }
 
 func spec(units uint64) polymath.Spec {
