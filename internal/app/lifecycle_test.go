@@ -42,7 +42,7 @@ func TestUnwindPassesOverWhatHangs(t *testing.T) {
 		release := make(chan struct{})
 		closed := 0
 		s.push("the floor", func() error { closed++; return nil })
-		s.push("a slow one", func() error { time.Sleep(closeGrace / 2); closed++; return nil })
+		s.push("a slow one", func() error { <-time.After(closeGrace / 2); closed++; return nil })
 		s.push("one that hangs", func() error { <-release; return nil })
 		begun := time.Now()
 		err := s.unwind(3 * time.Second)

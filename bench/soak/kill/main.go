@@ -22,6 +22,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"github.com/polymath-run/polymath/bench/checkout"
 )
 
 // What is calculated: the primes up to 10^11, counted. A minute or two on two
@@ -63,7 +65,7 @@ func soak(ctx context.Context, s settings, out io.Writer) (err error) {
 		settings: s, out: out, random: rand.New(rand.NewPCG(s.seed, 0)),
 		binary: filepath.Join(place, "polymath"), data: filepath.Join(place, "data"),
 	}
-	if err := build(ctx, k.binary); err != nil {
+	if err := checkout.Build(ctx, k.binary); err != nil {
 		return err
 	}
 	k.printf("%d kills, seed %d, primes up to %s\n", s.kills, s.seed, s.argument)
@@ -92,40 +94,6 @@ func soak(ctx context.Context, s settings, out io.Writer) (err error) {
 		return fmt.Errorf("%d findings, seed %d", len(found.complaints), s.seed)
 	}
 	return nil
-}
-
-// build builds the program as it is in this checkout.
-func build(ctx context.Context, binary string) error {
-	compiler := os.Getenv("GO")
-	if compiler == "" {
-		compiler = "go"
-	}
-	root, err := checkout()
-	if err != nil {
-		return err
-	}
-	cmd := exec.CommandContext(ctx, compiler, "build", "-o", binary, "./cmd/polymath")
-	cmd.Dir = root
-	if text, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("build the program: %w\n%s", err, text)
-	}
-	return nil
-}
-
-// checkout is the root of the checkout this is run in.
-func checkout() (string, error) {
-	dir, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	for ; ; dir = filepath.Dir(dir) {
-		if _, err := os.Stat(filepath.Join(dir, "cmd", "polymath", "main.go")); err == nil {
-			return dir, nil
-		}
-		if dir == filepath.Dir(dir) {
-			return "", errors.New("run this within the checkout")
-		}
-	}
 }
 
 // killer runs the program again and again.

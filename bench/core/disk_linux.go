@@ -1,0 +1,21 @@
+package main
+
+import (
+	"fmt"
+	"syscall"
+)
+
+// tmpfsMagic is the type of a file system in memory (statfs(2)).
+const tmpfsMagic = 0x01021994
+
+// realDisk refuses a directory in memory: a sync costs nothing there.
+func realDisk(path string) error {
+	var s syscall.Statfs_t
+	if err := syscall.Statfs(path, &s); err != nil {
+		return err
+	}
+	if int64(s.Type) == tmpfsMagic {
+		return fmt.Errorf("%s lies in memory: set TMPDIR to a directory on a disk", path)
+	}
+	return nil
+}

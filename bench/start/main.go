@@ -1,0 +1,105 @@
+// Command start measures how long somebody waits who has nothing but Go and a
+// checkout: from the first `go run` with empty caches to the answer, downloads
+// and compilation included; and then how long the calculation itself takes.
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"time"
+
+	"github.com/polymath-run/polymath/bench/checkout"
+)
+
+// What is run, and what it must print.
+const (
+	argument = "1e9"
+	answer   = "50847534\n"
+)
+
+const warmRuns = 5 // the middle one is the bar
+
+func main() {
+	if err := measure(context.Background()); err != nil {
+		fmt.Fprintln(os.Stderr, "start:", err)
+		os.Exit(1)
+	}
+}
+
+func measure(ctx context.Context) (err error) {
+	place, err := os.MkdirTemp("", "polymath-start-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(place)) }()
+	m := measurement{place}
+	cold, err := m.cold(ctx)
+	if err != nil {
+		return fmt.Errorf("from empty caches: %w", err)
+	}
+	warm, err := m.warm(ctx)
+	if err != nil {
+		return fmt.Errorf("with a program that is built: %w", err)
+	}
+	fmt.Printf("%d cores, %s; from empty caches %.1f s; built, %d runs: %v\n",
+		runtime.NumCPU(), runtime.Version(), cold.Seconds(), warmRuns, warm)
+	fmt.Printf("bar start/cold-s %.1f\nbar run/primes-1e9-s %.3f\n", cold.Seconds(), warm[warmRuns/2].Seconds())
+	return nil
+}
+
+type measurement struct{ place string }
+
+// cold is the first command of all. The module cache is made writable so that
+// it can be removed again.
+func (m *measurement) cold(ctx context.Context) (time.Duration, error) {
+	cmd, err := checkout.Go(ctx, "run", "./cmd/polymath", "run", "primes", "--to", argument,
+		"--data", filepath.Join(m.place, "cold"))
+	if err != nil {
+		return 0, err
+	}
+	cmd.Env = append(os.Environ(), "GOFLAGS=-modcacherw",
+		"GOMODCACHE="+filepath.Join(m.place, "modules"), "GOCACHE="+filepath.Join(m.place, "build"))
+	return timed(cmd)
+}
+
+// warm runs the program as built, each time on a new data directory, sorted.
+func (m *measurement) warm(ctx context.Context) ([]time.Duration, error) {
+	binary := filepath.Join(m.place, "polymath")
+	if err := checkout.Build(ctx, binary); err != nil {
+		return nil, err
+	}
+	var took []time.Duration
+	for i := range warmRuns {
+		data := filepath.Join(m.place, fmt.Sprint("warm", i))
+		d, err := timed(exec.CommandContext(ctx, binary, "run", "primes", "--to", argument, "--data", data))
+		if err != nil {
+			return nil, err
+		}
+		took = append(took, d.Round(time.Millisecond))
+	}
+	slices.Sort(took)
+	return took, nil
+}
+
+// timed runs a command that must print the answer.
+func timed(cmd *exec.Cmd) (time.Duration, error) {
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	begun := time.Now()
+	err := cmd.Run()
+	took := time.Since(begun)
+	if err != nil {
+		return 0, fmt.Errorf("%w: %s", err, &stderr)
+	}
+	if stdout.String() != answer {
+		return 0, fmt.Errorf("it printed %q, not %q", &stdout, answer)
+	}
+	return took, nil
+}
