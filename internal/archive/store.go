@@ -6,9 +6,11 @@ import (
 	"os"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 
 	"github.com/polymath-run/polymath/internal/disk"
 	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 // fileMode: the results of every tenant are nobody else's business.
@@ -25,6 +27,11 @@ type store struct {
 	mu   sync.RWMutex // held for writing while the file is opened or closed
 	path string
 	db   *bolt.DB // nil while closed
+	file *os.File // of db
+	// panicked is set for good once bbolt has panicked. It may have left its
+	// locks locked then, so it is not even closed any more: closing the file
+	// gives up the lock on it, and the mapping stays until the process ends.
+	panicked atomic.Bool
 }
 
 func (s *store) open(path string) error {
@@ -36,25 +43,23 @@ func (s *store) open(path string) error {
 
 // reopen opens the file. s.mu is held for writing.
 func (s *store) reopen() error {
-	var file *os.File
 	options := bolt.Options{
 		Timeout:      lockWait,
 		FreelistType: bolt.FreelistMapType,
 		OpenFile: func(name string, flag int, mode os.FileMode) (f *os.File, err error) {
-			file, err = os.OpenFile(name, flag, mode)
-			return file, err
+			s.file, err = os.OpenFile(name, flag, mode)
+			return s.file, err
 		},
 	}
 	err := s.guard(func() (err error) {
 		s.db, err = bolt.Open(s.path, fileMode, &options)
 		return err
 	})
-	var damage *DamageError
 	switch {
-	case errors.Is(err, bolt.ErrTimeout):
+	case errors.Is(err, bolterrors.ErrTimeout):
 		return fmt.Errorf("%s is in use by another process", s.path)
-	case errors.As(err, &damage) && file != nil: // it panicked and left the lock
-		return errors.Join(err, file.Close())
+	case s.panicked.Load():
+		return errors.Join(err, s.file.Close())
 	}
 	return err
 }
@@ -103,9 +108,12 @@ func (s *store) close() error {
 	if s.db == nil {
 		return nil
 	}
-	err := s.guard(s.db.Close)
+	db := s.db
 	s.db = nil
-	return err
+	if s.panicked.Load() {
+		return s.file.Close()
+	}
+	return s.guard(db.Close)
 }
 
 // guard runs what touches the mapped file. A panic, also one for an address
@@ -115,6 +123,7 @@ func (s *store) guard(touch func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if p := recover(); p != nil {
+			s.panicked.Store(true)
 			err = &DamageError{File: s.path, Reason: fmt.Sprint(p)}
 		}
 	}()
