@@ -174,6 +174,10 @@ func TestBeyondBounds(t *testing.T) {
 			t.Errorf("%T: %v", cmd, err)
 		}
 	}
+	batch := []byte("before")
+	if EncodeCommand(&batch, &Fail{Error: long}); string(batch) != "before\x00" {
+		t.Errorf("a command beyond its bounds is written as %.40q", batch)
+	}
 	for _, e := range []Entry{{Principal: []byte(long)}, {Signature: []byte(long)}, {Commands: make([]Command, 0)}} {
 		var back Entry
 		if err := back.Decode(e.Encode([]byte("before"))[6:]); (err == nil) != (e.Commands != nil) {

@@ -52,6 +52,32 @@ func TestIdempotency(t *testing.T) {
 	}
 }
 
+// TestEachKeyHasItsHour: keys of jobs that ended at different times expire at
+// different times, the later one no sooner for the earlier one.
+func TestEachKeyHasItsHour(t *testing.T) {
+	r := newRig(t)
+	now := noon
+	var ids []polymath.Ref
+	for i := range uint64(10) {
+		a := r.do(&Submit{Spec: keyed(i, 0)})
+		ids = append(ids, a.Ref)
+		r.do(&Cancel{Job: polymath.JobID{Ref: a.Ref}})
+		r.do(&Tick{Term: r.term, Now: now})
+		now += keyMillis / 11
+	}
+	for i := range uint64(10) {
+		ended := noon + int64(i)*(keyMillis/11)
+		r.do(&Tick{Term: r.term, Now: ended + keyMillis - 1})
+		if a := r.do(&Submit{Spec: keyed(i, 0)}); a.Ref != ids[i] {
+			t.Errorf("key %d was forgotten within its hour", i)
+		}
+		r.do(&Tick{Term: r.term, Now: ended + keyMillis + 2*keyGrain})
+		if k := &r.l.keys; k.first != i+1 {
+			t.Errorf("after key %d was due the first is %d", i, k.first)
+		}
+	}
+}
+
 // TestPastKeyBound: 2^20 keys of finished jobs are remembered, then the
 // oldest go. An image is begun without copying them.
 func TestPastKeyBound(t *testing.T) {
