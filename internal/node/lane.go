@@ -112,6 +112,9 @@ func (c *Core) Appended(i int, flight uint64, err error) {
 		c.pump()
 		return
 	}
+	if !l.unknown && !c.seated() { // no lane opens: nobody should wait for one
+		c.refuseWaiting(polymath.Errorf(polymath.Unavailable, "nothing was changed: %w", err))
+	}
 	if c.cfg.Fault == NewSessionOnRetry && len(l.calls) > 0 {
 		c.restart(i)
 		return
@@ -124,6 +127,20 @@ func (c *Core) Appended(i int, flight uint64, err error) {
 func (c *Core) refuse(l *lane, err error) {
 	calls := l.calls
 	l.entry, l.calls = nil, nil
+	for _, k := range calls {
+		k.done(ledger.Answer{Err: err})
+	}
+}
+
+// seated reports whether any lane has a session.
+func (c *Core) seated() bool {
+	return slices.ContainsFunc(c.lanes, func(l lane) bool { return !l.session.IsZero() })
+}
+
+// refuseWaiting answers the calls that no lane has taken.
+func (c *Core) refuseWaiting(err error) {
+	calls := c.calls
+	c.calls = nil
 	for _, k := range calls {
 		k.done(ledger.Answer{Err: err})
 	}
