@@ -3,6 +3,7 @@ package journaltest
 import (
 	"context"
 	"errors"
+	"maps"
 	"runtime"
 	"slices"
 	"sync/atomic"
@@ -73,12 +74,22 @@ func TestWhole(t *testing.T) {
 	Run(t, func(testing.TB) Harness { return harness(nil) })
 }
 
-// TestBreaches breaks a law at a time and wants the suite to say so.
-func TestBreaches(t *testing.T) {
-	for name, c := range map[string]struct {
-		law   string
-		spoil func(b *broken, e *sim.Engine)
-	}{
+// breach is a journal that breaks the contract, and the law that must notice.
+type breach struct {
+	law   string
+	spoil func(b *broken, e *sim.Engine)
+}
+
+// breaches has all of them, by what they do.
+func breaches() map[string]breach {
+	all := entryBreaches()
+	maps.Copy(all, placeBreaches())
+	return all
+}
+
+// entryBreaches do wrong by entries.
+func entryBreaches() map[string]breach {
+	return map[string]breach{
 		"loses an entry": {"Order", func(b *broken, _ *sim.Engine) {
 			b.batch = func(r []journal.Record) []journal.Record { return r[min(1, len(r)-1):] }
 		}},
@@ -117,6 +128,12 @@ func TestBreaches(t *testing.T) {
 		}},
 		"forgets in a crash":  {"Crash", func(_ *broken, e *sim.Engine) { e.LoseTail(3) }},
 		"forgets when closed": {"Reopen", func(_ *broken, e *sim.Engine) { e.LoseTail(1) }},
+	}
+}
+
+// placeBreaches do wrong by places, limits and ends.
+func placeBreaches() map[string]breach {
+	return map[string]breach{
 		"has a tail that is behind": {"Order", func(b *broken, _ *sim.Engine) {
 			b.tail = func(x polymath.Index) polymath.Index { x.Position -= min(x.Position, 1); return x }
 		}},
@@ -194,7 +211,12 @@ func TestBreaches(t *testing.T) {
 				return nil
 			}
 		}},
-	} {
+	}
+}
+
+// TestBreaches breaks a law at a time and wants the suite to say so.
+func TestBreaches(t *testing.T) {
+	for name, c := range breaches() {
 		t.Run(name, func(t *testing.T) {
 			i := slices.IndexFunc(laws(), func(l law) bool { return l.name == c.law })
 			l, r := laws()[i], newRecorder(t)

@@ -176,6 +176,11 @@ func TestFollowAfterTrim(t *testing.T) {
 	if err := j.Follow(t.Context(), cut.Index, cut.Sum+1, none); !errors.Is(err, journal.ErrDiverged) {
 		t.Fatalf("another sum at the cut: %v, want ErrDiverged", err)
 	}
+	newer := cut.Index
+	newer.Epoch++
+	if err := j.Follow(t.Context(), newer, cut.Sum, none); !errors.Is(err, journal.ErrDiverged) {
+		t.Fatalf("another epoch at the cut: %v, want ErrDiverged", err)
+	}
 	before := records[first-3]
 	if err := j.Follow(t.Context(), before.Index, before.Sum, none); !errors.Is(err, journal.ErrTrimmed) {
 		t.Fatalf("before the cut: %v, want ErrTrimmed", err)
@@ -262,4 +267,80 @@ func TestStats(t *testing.T) {
 	if err := j.Append(context.Background(), []byte("x")); !errors.Is(err, journal.ErrClosed) || !errors.Is(err, journal.ErrNotAppended) {
 		t.Errorf("append after close: %v", err)
 	}
+}
+
+// A crash may leave the newest segment without an entry. Even then a trim keeps
+// the newest entry, or the journal would not open again.
+func TestTrimAfterEveryCrash(t *testing.T) {
+	for seed := range uint64(8) {
+		for op := 0; trimAfterCrash(t, seed, op); op++ {
+		}
+	}
+}
+
+// trimAfterCrash reports whether the operation that was to crash came.
+func trimAfterCrash(t *testing.T, seed uint64, op int) bool {
+	fs := disktest.New(seed)
+	j := mustOpen(t, small(fs))
+	fs.CrashAt(fs.Ops() + op)
+	var err error
+	for i := 0; i < 60 && err == nil; i++ { // beyond the first segment
+		err = j.Append(t.Context(), fmt.Appendf(nil, "entry-%d", i))
+	}
+	_ = j.Close() // on a disk that may have crashed
+	if err == nil {
+		return false
+	}
+	fs = fs.Restart()
+	j = mustOpen(t, small(fs))
+	newest := journal.Record{}
+	if before := journaltest.Read(t, j, newest); len(before) > 0 {
+		newest = before[len(before)-1]
+	}
+	if err := j.Trim(t.Context(), newest.Index); err != nil {
+		t.Fatalf("seed %d, crash at %d: trim: %v", seed, op, err)
+	}
+	mustClose(t, j)
+	j = mustOpen(t, small(fs))
+	journaltest.Append(t, j, "next")
+	if got := text(journaltest.Read(t, j, newest)); got != "next" {
+		t.Fatalf("seed %d, crash at %d: after the newest entry %q", seed, op, got)
+	}
+	mustClose(t, j)
+	return true
+}
+
+// The bytes of version 1, as they will be read for ever.
+func TestFormat(t *testing.T) {
+	fs := disktest.New(1)
+	o := small(fs)
+	o.Shard, o.Epoch = 7, 2
+	j := mustOpen(t, o)
+	journaltest.Append(t, j, "first", "second")
+	records, err := j.log.Next(t.Context(), 1, 1<<10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []string{
+		"01000000" + "02000000" + "0100000000000000" + "56ad19257a06e5f3" + "6669727374",
+		"01000000" + "02000000" + "0200000000000000" + "36baa05ea1db6b90" + "7365636f6e64",
+	} {
+		if got := fmt.Sprintf("%x", records[i].Payload); got != want || records[i].Group != 7 {
+			t.Errorf("record %d of group %d: %s, want %s", i+1, records[i].Group, got, want)
+		}
+	}
+	mustClose(t, j)
+}
+
+// With segments of a usual size the largest entry is that of the product.
+func TestLargestEntry(t *testing.T) {
+	j := mustOpen(t, Options{FS: disktest.New(1), SegmentBytes: 2 << 20})
+	if n := j.Limits().MaxEntry; n != polymath.MaxEntryBytes {
+		t.Errorf("largest entry of %d bytes, want %d", n, polymath.MaxEntryBytes)
+	}
+	journaltest.Append(t, j, strings.Repeat("x", polymath.MaxEntryBytes))
+	if got := journaltest.Read(t, j, journal.Record{}); len(got[0].Entry) != polymath.MaxEntryBytes {
+		t.Errorf("it came back with %d bytes", len(got[0].Entry))
+	}
+	mustClose(t, j)
 }
