@@ -14,7 +14,7 @@ func realDisk(path string) error {
 	if err := syscall.Statfs(path, &s); err != nil {
 		return err
 	}
-	if int64(s.Type) == tmpfsMagic {
+	if s.Type == tmpfsMagic {
 		return fmt.Errorf("%s lies in memory: set TMPDIR to a directory on a disk", path)
 	}
 	return nil

@@ -181,6 +181,21 @@ func TestWaitIsInterrupted(t *testing.T) {
 	}
 }
 
+// TestBeginIsInterrupted lets go before the job is acknowledged; whether it was
+// taken or not, the next Begin has it.
+func TestBeginIsInterrupted(t *testing.T) {
+	a := open(t, t.TempDir())
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	r := request(t, "sleep", `{"units":3,"duration":"1ms"}`)
+	if b, err := a.Begin(ctx, r); err != nil && polymath.CodeOf(err) != polymath.Interrupted {
+		t.Fatalf("got %+v, %v", b, err)
+	}
+	if got := finish(t, a, begin(t, a, r).Job); got != "3" {
+		t.Errorf("the result is %s", got)
+	}
+}
+
 // TestFailureEndsWaiting shows that whoever waits hears why the App failed.
 func TestFailureEndsWaiting(t *testing.T) {
 	a := open(t, t.TempDir())

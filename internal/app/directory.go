@@ -155,7 +155,7 @@ func (d *directory) writeFormat(root disk.FS) error {
 	if err == nil {
 		err = f.Sync()
 	}
-	if err = errors.Join(err, f.Close()); err != nil {
+	if err := errors.Join(err, f.Close()); err != nil {
 		return err
 	}
 	if err := os.Rename(d.file(freshName), d.file(formatName)); err != nil {

@@ -63,7 +63,7 @@ func (a *App) Begin(ctx context.Context, r Request) (Begun, error) {
 			continue // it finished meanwhile
 		}
 		if err != nil {
-			return b, a.reason(err)
+			return b, a.reason(ctx, err)
 		}
 		b.Cancelled = append(b.Cancelled, id)
 	}
@@ -75,7 +75,7 @@ func (a *App) Begin(ctx context.Context, r Request) (Begun, error) {
 	}
 	var err error
 	b.Job, _, err = a.node.Submit(ctx, r.Tenant, spec)
-	return b, a.reason(err)
+	return b, a.reason(ctx, err)
 }
 
 // survey looks at every unfinished job: old are those of the same calculation,
@@ -123,19 +123,21 @@ func (a *App) Wait(ctx context.Context, id polymath.JobID) (polymath.Job, error)
 	defer stop()
 	defer context.AfterFunc(a.alive, stop)()
 	job, err := a.node.Wait(waiting, id)
-	if err != nil && ctx.Err() != nil && a.Err() == nil {
-		return job, polymath.Errorf(polymath.Interrupted, "%v is not finished: %w", id, ctx.Err())
-	}
-	return job, a.reason(err)
+	return job, a.reason(ctx, err)
 }
 
-// reason prefers why the App failed over what its callers saw of that.
-func (a *App) reason(err error) error {
+// reason prefers why the App failed, or that the caller let go, over what its
+// caller saw of that.
+func (a *App) reason(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
 	if why := a.Err(); why != nil {
 		return why
+	}
+	if ctx.Err() != nil {
+		return polymath.Errorf(polymath.Interrupted,
+			"interrupted: the same command goes on with the job, or begins it if it was not taken yet (%w)", err)
 	}
 	return explain(a.path, err)
 }

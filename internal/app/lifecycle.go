@@ -23,12 +23,12 @@ type stack struct {
 }
 
 type step struct {
-	name  string
-	close func() error
+	name string
+	end  func() error
 }
 
-func (s *stack) push(name string, close func() error) {
-	s.steps = append(s.steps, step{name, close})
+func (s *stack) push(name string, end func() error) {
+	s.steps = append(s.steps, step{name, end})
 }
 
 // unwind closes everything. A step that fails or hangs never keeps the others
@@ -50,7 +50,7 @@ func (s *stack) unwind(limit time.Duration) error {
 // to end, and the journal holds all that matters.
 func (s step) within(limit time.Duration) error {
 	done := make(chan error, 1)
-	go func() { done <- s.close() }()
+	go func() { done <- s.end() }()
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	select {

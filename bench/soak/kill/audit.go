@@ -53,7 +53,10 @@ func readAudit(ctx context.Context, data string) (*audit, error) {
 	for id, job := range a.jobs {
 		a.settle(id, job)
 	}
-	return a, a.readArchive(filepath.Join(data, "archive.db"))
+	if err := a.readArchive(filepath.Join(data, "archive.db")); err != nil {
+		return nil, err
+	}
+	return a, nil
 }
 
 func (a *audit) readJournal(ctx context.Context, path string) (err error) {
