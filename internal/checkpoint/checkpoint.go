@@ -122,8 +122,8 @@ func (s *Store) TrimIndex() polymath.Index {
 // oldestKept is the place of the older of the two newest files, or -1.
 func (s *Store) oldestKept() int {
 	good := 0
-	for i := len(s.files) - 1; i >= 0; i-- {
-		if s.files[i].reason == "" {
+	for i, f := range slices.Backward(s.files) {
+		if f.reason == "" {
 			if good++; good == keep {
 				return i
 			}

@@ -2,6 +2,7 @@ package checkpoint
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/polymath-run/polymath"
@@ -27,8 +28,7 @@ func (e *DamageError) Error() string {
 // damage is the error of a store without a whole checkpoint.
 func (s *Store) damage() *DamageError {
 	e := &DamageError{}
-	for i := len(s.files) - 1; i >= 0; i-- {
-		f := s.files[i]
+	for _, f := range slices.Backward(s.files) {
 		e.Files = append(e.Files, f.name+": "+f.reason)
 		if e.Index.IsZero() {
 			e.Index = f.header.meta.Index

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -49,7 +50,7 @@ func (h header) encode() []byte {
 	binary.LittleEndian.PutUint32(b[36:], h.sum)
 	binary.LittleEndian.PutUint64(b[40:], uint64(h.size))
 	binary.LittleEndian.PutUint32(b[copySize-4:], crc32.Checksum(b[:copySize-4], castagnoli))
-	return append(b, b...)
+	return slices.Concat(b, b)
 }
 
 // headerState is what the first sector of a file tells.

@@ -54,7 +54,7 @@ func (s *Store) read(f *file, restore func(Meta, func() ([]byte, error)) error) 
 	opened, err := s.fs.Open(f.name, false)
 	if err != nil {
 		f.reason = err.Error()
-		return nil
+		return nil //nolint:nilerr // noted: the older one is tried
 	}
 	r := reader{file: opened, header: f.header, offset: sectorSize}
 	err = restore(f.header.meta, r.next)

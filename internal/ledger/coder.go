@@ -84,7 +84,7 @@ func (c *coder) fixed(v []byte) {
 	c.b = c.b[copy(v, c.b):]
 }
 
-// length codes a length of at most most and returns it.
+// length codes a length, most at most, and returns it.
 func (c *coder) length(n, most int) int {
 	x := uint64(n)
 	c.uint(&x)
@@ -95,7 +95,7 @@ func (c *coder) length(n, most int) int {
 	return int(x)
 }
 
-// bytes codes at most most bytes. What is read aliases the input: whoever
+// bytes codes bytes, most at most. What is read aliases the input: whoever
 // keeps it makes a copy.
 func (c *coder) bytes(v *[]byte, most int) {
 	n := c.length(len(*v), most)
@@ -156,7 +156,7 @@ func (c *coder) interval(v *polymath.Interval) {
 	}
 }
 
-// list codes a slice of at most most elements. A length that the bytes left
+// list codes a slice, most elements at most. A length that the bytes left
 // over cannot hold (an element takes at least one) is refused before anything
 // is allocated for it.
 func list[T any](c *coder, s *[]T, most int, each func(*T)) {

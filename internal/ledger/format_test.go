@@ -112,7 +112,7 @@ func TestImageFormat(t *testing.T) {
 	r.apply(&Complete{Token: tokens[1], Output: []byte("out"), Micros: 500}, &Tick{Term: r.term, Now: 1e9})
 	r.apply(&Fail{Token: tokens[0], Error: "boom"})
 	r.apply(&Tick{Term: r.term, Now: 1e9 + 10})
-	fx = r.apply(&Demand{Session: r.workers[0], Functions: []string{"f", "g"}, Slots: 1}, &Release{Token: tokens[2]})
+	r.apply(&Demand{Session: r.workers[0], Functions: []string{"f", "g"}, Slots: 1}, &Release{Token: tokens[2]})
 	r.apply(&Suspect{Term: r.term, Token: tokens[3]})
 	parts := takeAll(r.l)
 	var out strings.Builder

@@ -116,7 +116,7 @@ func (k *keyring) anchor(now int64) {
 	}
 }
 
-// expire drops keys whose time has come, at most most of them.
+// expire drops keys whose time has come, most of them at most.
 func (k *keyring) expire(now int64, most int) {
 	for ; most > 0 && len(k.marks) > 0 && k.marks[0].due <= now; most-- {
 		k.dropOldest()

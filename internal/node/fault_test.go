@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
-	"io"
 	"log/slog"
 	"path/filepath"
 	"sync"
@@ -37,7 +36,7 @@ func openOn(t *testing.T, j journal.Journal) *place {
 		t.Fatal(err)
 	}
 	p.node, err = node.Open(t.Context(), node.Options{
-		Name: "n", Journal: j, Checkpoints: store, Archive: p.archive, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Name: "n", Journal: j, Checkpoints: store, Archive: p.archive, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)

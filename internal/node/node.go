@@ -31,6 +31,9 @@ type DurableArchive interface {
 	Archive
 	// Applied is the index up to which everything is durable.
 	Applied() polymath.Index
+	// Covers is an error when the archive ends before the checkpoint at an
+	// index: what finished in between is in neither.
+	Covers(checkpoint polymath.Index) error
 	// Flush makes everything put so far durable.
 	Flush(ctx context.Context) error
 }
@@ -123,11 +126,12 @@ func restore(o *Options) (*ledger.Ledger, journal.Checksum, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	if at := o.Archive.Applied(); loaded.Found && at.Compare(loaded.Meta.Index) < 0 {
-		o.Log.Warn("the archive ends before the checkpoint: jobs that finished in between are missing from it",
-			"archive", at, "checkpoint", loaded.Meta.Index)
+	if loaded.Found && o.Archive.Applied().IsZero() {
+		o.Log.Warn("the archive is empty: jobs that finished before this checkpoint are not in it", "checkpoint", loaded.Meta.Index)
+	} else if loaded.Found {
+		err = o.Archive.Covers(loaded.Meta.Index)
 	}
-	return l, journal.Checksum(loaded.Meta.Sum), nil
+	return l, journal.Checksum(loaded.Meta.Sum), err
 }
 
 func nonce() (b [16]byte) {

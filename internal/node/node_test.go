@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -56,7 +55,7 @@ func open(t testing.TB, dir string) *place {
 	p.archive, err = archive.Open(filepath.Join(dir, "archive.db"), archive.Options{})
 	must(err)
 	p.node, err = node.Open(t.Context(), node.Options{
-		Name: "n", Journal: p.journal, Checkpoints: store, Archive: p.archive, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Name: "n", Journal: p.journal, Checkpoints: store, Archive: p.archive, Log: slog.New(slog.DiscardHandler),
 	})
 	must(err)
 	t.Cleanup(p.close)
@@ -274,7 +273,7 @@ func TestFailedJobSaysWhy(t *testing.T) {
 // acknowledgement.
 func BenchmarkJobs(b *testing.B) {
 	set := all.Set(true)
-	dir, err := os.MkdirTemp(".", "bench-") // not a tmpfs
+	dir, err := os.MkdirTemp(".", "bench-") //nolint:usetesting // the default may be a tmpfs, which has no fsync
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -16,7 +16,6 @@ type client struct {
 	keyed bool
 	acked []polymath.JobID // every id a submission was acknowledged with
 	tries int
-	done  bool
 }
 
 // maxTries bounds the submissions of a client without a key: each may make a

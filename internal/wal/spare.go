@@ -151,9 +151,9 @@ func (l *Log) begin(s *segment, h header) error {
 // close releases the files of a log that does not open.
 func (r *recovery) close() {
 	for _, s := range r.files {
-		s.file.Close() // already failing: there is an error that says more
+		_ = s.file.Close() // already failing: there is an error that says more
 	}
 	for _, s := range r.broken {
-		s.file.Close()
+		_ = s.file.Close()
 	}
 }

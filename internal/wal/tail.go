@@ -1,5 +1,7 @@
 package wal
 
+import "slices"
+
 // Limits of the tail that a Committer keeps in memory.
 const (
 	// tailBytes is how much of the newest records is kept, so that followers
@@ -45,5 +47,5 @@ func (t *tail) read(from uint64, limit int) []Record {
 			return records[: i+1 : i+1]
 		}
 	}
-	return records[:len(records):len(records)]
+	return slices.Clip(records)
 }
