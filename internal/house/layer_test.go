@@ -45,6 +45,7 @@ var layers = []row{
 
 	{pkg: "internal/function/input", layer: shared},
 	{pkg: "internal/function/lines", layer: shared},
+	{pkg: "internal/function/prime/sieve", layer: shared},
 
 	{pkg: "internal/disk/disktest", layer: adapter, kit: true},
 	{pkg: "internal/journal/journaltest", layer: adapter, kit: true},

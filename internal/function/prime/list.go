@@ -8,6 +8,7 @@ import (
 
 	"github.com/polymath-run/polymath"
 	"github.com/polymath-run/polymath/internal/function"
+	"github.com/polymath-run/polymath/internal/function/prime/sieve"
 )
 
 // A unit that has primes collects, as unsigned varints, its first prime, the
@@ -28,7 +29,7 @@ func (p *Primes) list(ctx context.Context, r request, task function.Task) ([]byt
 		for _, prime := range w.small() {
 			take(prime)
 		}
-		err := p.table.visit(ctx, w, func(base uint64, segment []byte, _ uint64) { each(base, segment, take) })
+		err := visit(ctx, p.sieves, w, func(g sieve.Segment) { g.Each(take) })
 		if err != nil {
 			return nil, err
 		}

@@ -11,17 +11,18 @@ import (
 	"github.com/polymath-run/polymath"
 	"github.com/polymath-run/polymath/internal/function"
 	"github.com/polymath-run/polymath/internal/function/input"
+	"github.com/polymath-run/polymath/internal/function/prime/sieve"
 	"github.com/polymath-run/polymath/internal/number"
 )
 
 // Primes is the function primes. Make it with NewPrimes.
 type Primes struct {
-	table *table
+	sieves *sieve.Pool
 }
 
-// NewPrimes makes the function primes. Its runs share a table of sieving
-// primes of at most 4 MiB.
-func NewPrimes() *Primes { return &Primes{table: newTable()} }
+// NewPrimes makes the function primes. Its runs share sieves, so that the next
+// one finds its memory ready.
+func NewPrimes() *Primes { return &Primes{sieves: sieve.NewPool()} }
 
 // What can be asked for.
 const (
@@ -142,7 +143,7 @@ func (p *Primes) Run(ctx context.Context, task function.Task) ([]byte, error) {
 func (p *Primes) count(ctx context.Context, r request, task function.Task) ([]byte, error) {
 	var total uint64
 	err := p.visit(ctx, r, task,
-		func(_ uint64, segment []byte) { total += ones(segment) },
+		func(g sieve.Segment) { total += g.Count() },
 		func(uint64) { total++ })
 	if err != nil {
 		return nil, err
@@ -154,7 +155,7 @@ func (p *Primes) count(ctx context.Context, r request, task function.Task) ([]by
 func (p *Primes) sum(ctx context.Context, r request, task function.Task) ([]byte, error) {
 	var total uint128
 	err := p.visit(ctx, r, task,
-		func(base uint64, segment []byte) { total.addSegment(base, segment) },
+		total.addSegment,
 		func(small uint64) { total.add(0, small) })
 	if err != nil {
 		return nil, err
@@ -165,7 +166,7 @@ func (p *Primes) sum(ctx context.Context, r request, task function.Task) ([]byte
 // visit shows the primes of the interval: those of the wheel in segments, 2, 3
 // and 5 one by one.
 func (p *Primes) visit(ctx context.Context, r request, task function.Task,
-	segments func(base uint64, segment []byte), small func(prime uint64),
+	segments func(sieve.Segment), small func(prime uint64),
 ) error {
 	if task.Interval.Empty() {
 		return ctx.Err()
@@ -174,12 +175,14 @@ func (p *Primes) visit(ctx context.Context, r request, task function.Task,
 	for _, prime := range w.small() {
 		small(prime)
 	}
-	return p.table.visit(ctx, w, func(base uint64, segment []byte, covered uint64) {
-		segments(base, segment)
-		if covered == w.to {
+	return visit(ctx, p.sieves, w, func(g sieve.Segment) {
+		segments(g)
+		covered := g.Base + uint64(len(g.Bytes))
+		switch {
+		case covered > w.to/sieve.Turn:
 			task.Progress(task.Interval.Len())
-		} else if covered >= w.from {
-			task.Progress((covered - w.from) / r.width)
+		case covered > w.from/sieve.Turn+1:
+			task.Progress((covered*sieve.Turn - 1 - w.from) / r.width)
 		}
 	})
 }

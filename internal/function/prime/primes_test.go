@@ -12,6 +12,7 @@ import (
 
 	"github.com/polymath-run/polymath"
 	"github.com/polymath-run/polymath/internal/function/functiontest"
+	"github.com/polymath-run/polymath/internal/function/prime/sieve"
 )
 
 // Cites P2: 0..1,000,000 has 78,498 primes.
@@ -217,12 +218,13 @@ func TestEstimate(t *testing.T) {
 
 func TestUint128(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		base := rapid.Uint64Max(math.MaxUint64/turn-100).Draw(t, "base")
+		base := rapid.Uint64Max(math.MaxUint64/sieve.Turn-100).Draw(t, "base")
 		segment := rapid.SliceOfN(rapid.Byte(), 0, 100).Draw(t, "segment")
 		var got uint128
-		got.addSegment(base, segment)
+		g := sieve.Segment{Base: base, Bytes: segment}
+		got.addSegment(g)
 		want := new(big.Int)
-		each(base, segment, func(n uint64) { want.Add(want, new(big.Int).SetUint64(n)) })
+		g.Each(func(n uint64) { want.Add(want, new(big.Int).SetUint64(n)) })
 		if got.String() != want.String() {
 			t.Fatalf("%s, want %s", got, want)
 		}

@@ -3,6 +3,8 @@ package prime
 import (
 	"math/big"
 	"math/bits"
+
+	"github.com/polymath-run/polymath/internal/function/prime/sieve"
 )
 
 // uint128 is a sum that passes 64 bits: the primes below 2^64 add up to less
@@ -20,16 +22,16 @@ func (u *uint128) add(hi, lo uint64) {
 
 // addSegment adds the numbers of a segment. A byte with k numbers in it adds
 // 30*k for every byte before it, and its members of the wheel.
-func (u *uint128) addSegment(base uint64, segment []byte) {
+func (u *uint128) addSegment(g sieve.Segment) {
 	var count, places, members uint64
-	for i, b := range segment {
+	for i, b := range g.Bytes {
 		k := uint64(bits.OnesCount8(b))
 		count += k
 		places += k * uint64(i)
 		members += uint64(memberSum[b])
 	}
-	u.add(bits.Mul64(base*turn, count))
-	u.add(0, places*turn+members)
+	u.add(bits.Mul64(g.Base*sieve.Turn, count))
+	u.add(0, places*sieve.Turn+members)
 }
 
 // memberSum is the sum of the members of the wheel in a byte; it is constant.
@@ -37,7 +39,7 @@ var memberSum = makeMemberSum()
 
 func makeMemberSum() (sums [256]uint8) {
 	for b := range sums {
-		for i, w := range wheel {
+		for i, w := range sieve.Wheel {
 			if b>>i&1 != 0 {
 				sums[b] += w
 			}

@@ -1,0 +1,75 @@
+package sieve
+
+// blockWords is how many words a block of the arena has: 8 KiB. The first one
+// is the link to the block before.
+const blockWords = 1024
+
+// arena is the memory of many lists that grow and empty all the time. A list is
+// a cursor: the index of its next free word, 0 if it has none.
+//
+//	list ──> ┌──────┬───┬───┬───┬┄┄┐      a cursor at the start of a block
+//	         │ link │ e │ e │ e │  │      means that the block before is full
+//	         └──┼───┴───┴───┴───┴┄┄┘
+//	            └──> ┌──────┬───┬───┬───┬───┐
+//	                 │  0   │ e │ e │ e │ e │
+//	                 └──────┴───┴───┴───┴───┘
+//
+// Block 0 is never used, so that no cursor of a list with entries is 0.
+type arena struct {
+	words []uint64
+	free  []uint64 // starts of the blocks that are in no list
+}
+
+// reset frees every block.
+func (a *arena) reset() {
+	if len(a.words) == 0 {
+		a.words = make([]uint64, blockWords)
+	}
+	a.free = a.free[:0]
+	for start := len(a.words) - blockWords; start > 0; start -= blockWords {
+		a.free = append(a.free, uint64(start))
+	}
+}
+
+// grow is how many blocks the arena grows by at least: 512 KiB.
+const grow = 64
+
+// block begins a block whose link is the cursor of the full list before it.
+func (a *arena) block(link uint64) uint64 {
+	if len(a.free) == 0 {
+		old := len(a.words)
+		more := max(grow*blockWords, old/4/blockWords*blockWords)
+		words := make([]uint64, old+more)
+		copy(words, a.words)
+		a.words = words
+		for start := old + more - blockWords; start >= old; start -= blockWords {
+			a.free = append(a.free, uint64(start))
+		}
+	}
+	start := a.free[len(a.free)-1]
+	a.free = a.free[:len(a.free)-1]
+	a.words[start] = link
+	return start + 1
+}
+
+// push appends an entry to a list.
+func (a *arena) push(list *uint64, entry uint64) {
+	c := *list
+	if c%blockWords == 0 {
+		c = a.block(c)
+	}
+	a.words[c] = entry
+	*list = c + 1
+}
+
+// pop takes the last block off a list. Its entries are good until the next
+// call of release(start).
+func (a *arena) pop(list *uint64) (start uint64, entries []uint64) {
+	end := *list
+	start = (end - 1) / blockWords * blockWords
+	*list = a.words[start]
+	return start, a.words[start+1 : end]
+}
+
+// release frees a block.
+func (a *arena) release(start uint64) { a.free = append(a.free, start) }
