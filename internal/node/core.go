@@ -224,6 +224,19 @@ func (c *Core) Quiet() bool {
 	return len(c.calls) == 0
 }
 
+// Load is what a Core holds in memory beside its ledger.
+type Load struct {
+	Calls   int // commands that wait for a lane
+	Waiters int // jobs whose end somebody waits for
+	Seats   int // worker sessions that hear from this node
+	Watches int // leases and worker sessions the timekeeper watches
+}
+
+// Load reads it.
+func (c *Core) Load() Load {
+	return Load{Calls: len(c.calls), Waiters: len(c.waits), Seats: len(c.seats), Watches: len(c.keep.watches)}
+}
+
 // Next is when the Core wants to be woken, by its Clock; false for not at all.
 func (c *Core) Next() (time.Duration, bool) {
 	at, some := c.keep.next()

@@ -25,6 +25,7 @@ type machine struct {
 
 	life  int // counts processes
 	up    bool
+	ready bool // replay is over
 	log   *log
 	core  *node.Core
 	store *checkpoint.Store
@@ -49,7 +50,7 @@ func (m *machine) living(do func()) func() {
 // boot starts a process on what the disk holds.
 func (m *machine) boot() {
 	m.life++
-	m.up, m.wake, m.image = true, 0, nil
+	m.up, m.ready, m.wake, m.image = true, false, 0, nil
 	l, sum, err := m.restore()
 	if err == nil {
 		m.log, err = openLog(m)
@@ -78,6 +79,7 @@ func (m *machine) boot() {
 	m.w.log("node %d is up: restored at %v, replayed to %v", m.life, from, m.core.Ledger().Index())
 	m.w.oracle.caughtUp(m.core)
 	m.core.Ready()
+	m.ready = true
 	m.settle()
 }
 

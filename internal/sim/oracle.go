@@ -86,6 +86,7 @@ func (o *oracle) applied(r journal.Record, c *node.Core) {
 	}
 	if at%hashEvery == 0 {
 		o.compare(c)
+		o.bounded(c)
 	}
 	o.agree(c.Ledger())
 }
@@ -94,6 +95,30 @@ func (o *oracle) applied(r journal.Record, c *node.Core) {
 func (o *oracle) compare(c *node.Core) {
 	if o.w.machine.image == nil && c.Ledger().Hash() != o.replica.Hash() {
 		o.w.violate("two replicas differ at %v", c.Ledger().Index())
+	}
+}
+
+// bounded holds that memory is what the open work needs: the ledger's tables
+// recount, and the node watches what is out and nothing else.
+func (o *oracle) bounded(c *node.Core) {
+	l := c.Ledger()
+	if err := l.Check(); err != nil {
+		o.w.violate("the ledger's books: %v", err)
+	}
+	workers := 0
+	for _, s := range l.Sessions() {
+		if s.Name != "" {
+			workers++
+		}
+	}
+	load, st := c.Load(), l.Stats()
+	switch {
+	case o.w.machine.ready && load.Watches != st.Leases+workers:
+		o.w.violate("the timekeeper watches %d, there are %d leases and %d workers", load.Watches, st.Leases, workers)
+	case load.Seats > workers:
+		o.w.violate("%d seats are taken by %d workers", load.Seats, workers)
+	case load.Calls > node.MaxWaitingCalls || st.Jobs > st.MaxJobs || st.Bytes > st.MaxBytes || st.Sessions > ledger.MaxSessions:
+		o.w.violate("beyond the bounds: %+v, %+v", load, st)
 	}
 }
 
