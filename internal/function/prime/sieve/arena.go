@@ -2,7 +2,10 @@ package sieve
 
 // blockWords is how many words a block of the arena has: 8 KiB. The first one
 // is the link to the block before.
-const blockWords = 1024
+const (
+	blockWords = 1024
+	blockMask  = blockWords - 1
+)
 
 // arena is the memory of many lists that grow and empty all the time. A list is
 // a cursor: the index of its next free word, 0 if it has none.
@@ -50,6 +53,16 @@ func (a *arena) block(link uint64) uint64 {
 	a.free = a.free[:len(a.free)-1]
 	a.words[start] = link
 	return start + 1
+}
+
+// reserve makes room for words at once, on an arena without lists.
+func (a *arena) reserve(words uint64) {
+	words += words/(blockWords-1) + 2*grow*blockWords
+	if words <= uint64(len(a.words)) {
+		return
+	}
+	a.words = make([]uint64, roundUp(int(words), blockWords))
+	a.reset()
 }
 
 // push appends an entry to a list.

@@ -8,6 +8,8 @@ const (
 	offsetBits = 23
 	stateBits  = 9
 	qShift     = offsetBits + stateBits
+	offsetMask = 1<<offsetBits - 1
+	stateMask  = 1<<stateBits - 1
 )
 
 // bigTurn and bigMembers are the wheel of the big primes, which skips the
@@ -43,20 +45,13 @@ func clearLists(lists []uint64) {
 	}
 }
 
-// add makes a prime begin at a byte, counted from the next segment's start.
-func (b *big) add(state, q, offset uint64) {
-	list := min(offset>>b.shift, uint64(len(b.lists)-1))
-	entry := offset&(1<<b.shift-1) | state<<offsetBits | q<<qShift
-	b.arena.push(&b.lists[list], entry)
-}
-
 // cross crosses off the multiples in the next segment and moves on to the one
 // after it.
-func (b *big) cross(buf []byte) {
+func (b *big) cross(k *kernel, buf []byte) {
 	for b.lists[0] != 0 {
 		start, entries := b.arena.pop(&b.lists[0])
 		for done := 0; done < len(entries); {
-			n, list := b.crossBlock(first(buf), entries[done:])
+			n, list := k.big(b, first(buf), entries[done:])
 			done += n
 			if done < len(entries) {
 				b.makeRoom(list)
@@ -79,22 +74,22 @@ func (b *big) makeRoom(list int) {
 	b.lists[list] = b.arena.block(b.lists[list])
 }
 
-// crossBlock crosses off the next multiple of each entry and appends it to
-// the list of the multiple after. It stops at an entry whose list is full.
-func (b *big) crossBlock(buf pointer, entries []uint64) (done, list int) {
+// crossBig crosses off the next multiple of each entry and appends it to the
+// list of the multiple after. It stops at an entry whose list is full.
+func crossBig(b *big, buf pointer, entries []uint64) (done, list int) {
 	words, lists := first(b.arena.words), first(b.lists)
 	shift, mask, grave := b.shift&63, uint64(1)<<b.shift-1, uint64(len(b.lists)-1)
 	for i, e := range entries {
-		s := &b.steps[e>>offsetBits&(1<<stateBits-1)]
-		offset, q := e&(1<<offsetBits-1), e>>qShift
+		s := &b.steps[e>>offsetBits&stateMask]
+		offset, q := e&offsetMask, e>>qShift
 		clear(buf, uintptr(offset), s.mask)
 		offset += q*uint64(s.gap) + uint64(s.carry)
 		to := min(offset>>shift, grave)
 		cursor := word(lists, to)
-		if *cursor%blockWords == 0 {
+		if *cursor&blockMask == 0 {
 			return i, int(to)
 		}
-		*word(words, *cursor) = offset&mask | uint64(s.next)<<offsetBits | q<<qShift
+		*word(words, *cursor) = offset&mask | uint64(s.next) | q<<qShift
 		*cursor++
 	}
 	return len(entries), 0

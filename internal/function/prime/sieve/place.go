@@ -1,6 +1,10 @@
 package sieve
 
-import "context"
+import (
+	"context"
+	"math"
+	"slices"
+)
 
 // begin lets the primes start whose square lies before the byte end.
 func (s *Sieve) begin(ctx context.Context, end uint64) error {
@@ -77,19 +81,8 @@ func (s *Sieve) placeRows(lists *rowLists, batch []uint32, limit uint64) int {
 	return len(batch)
 }
 
-// multipleAfter is the first multiple of p after low that is a member of the
-// wheel: how far it is and its state; p has no smaller one to cross off.
-func (s *Sieve) multipleAfter(low uint64, approx float64, p uint64, gaps []gap) (distance uint64, state uint8) {
-	m, r := quotient(low, approx, p)
-	m++
-	distance = p - r
-	if m < p {
-		m, distance = p, p*p-low
-	}
-	g := gaps[m%uint64(len(gaps))]
-	return distance + p*uint64(g.ahead), g.state
-}
-
+// placeMedium starts medium primes with their first multiple in the wheel of
+// 30 that is not below their square.
 func (s *Sieve) placeMedium(batch []uint32, limit uint64) int {
 	low := s.base * Turn
 	approx := float64(low)
@@ -98,28 +91,76 @@ func (s *Sieve) placeMedium(batch []uint32, limit uint64) int {
 		if p > limit {
 			return i
 		}
-		distance, k := s.multipleAfter(low, approx, p, gaps30[:])
-		s.medium.add(8*int(classOf[p%Turn])+int(k), p/Turn, distance/Turn)
+		m, r := quotient(low, approx, p)
+		m++
+		distance := p - r
+		if m < p {
+			m, distance = p, p*p-low
+		}
+		g := gaps30[m%Turn]
+		distance += p * uint64(g.ahead)
+		s.medium.add(8*int(classOf[p%Turn])+int(g.state), p/Turn, distance/Turn)
 	}
 	return len(batch)
 }
 
+// placeBig starts big primes in the same way with the wheel of 210, and says
+// how many of the batch it took.
 func (s *Sieve) placeBig(batch []uint32, limit uint64) int {
+	n := len(batch)
+	if uint64(batch[n-1]) > limit {
+		n, _ = slices.BinarySearch(batch, uint32(limit)+1)
+	}
+	batch = batch[:n]
 	low := s.base * Turn
-	approx := float64(low)
 	span := s.to - low
-	for i, p32 := range batch {
+	if last := uint64(batch[n-1]); s.kernel.meet != nil && uint64(batch[0]) > span && last*last <= low {
+		batch = s.meeting(batch)
+	}
+	s.placeMet(batch, low, span)
+	return n
+}
+
+// placeMet is the inner loop of placeBig.
+func (s *Sieve) placeMet(batch []uint32, low, span uint64) {
+	b := &s.big
+	approx := float64(low)
+	words, lists := first(b.arena.words), first(b.lists)
+	shift, mask, grave := b.shift&63, uint64(1)<<b.shift-1, uint64(len(b.lists)-1)
+	for _, p32 := range batch {
 		p := uint64(p32)
-		if p > limit {
-			return i
+		m, r := quotient(low, approx, p)
+		m++
+		distance := p - r
+		if m < p {
+			m, distance = p, p*p-low
 		}
-		distance, k := s.multipleAfter(low, approx, p, gaps210[:])
+		g := gaps210[m%bigTurn]
+		distance += p * uint64(g.ahead)
 		if distance > span {
 			continue
 		}
-		s.big.add(bigMembers*uint64(classOf[p%Turn])+uint64(k), p/Turn, distance/Turn)
+		offset, q := distance/Turn, p/Turn
+		to := min(offset>>shift, grave)
+		cursor := word(lists, to)
+		if *cursor&blockMask == 0 {
+			b.makeRoom(int(to))
+			words = first(b.arena.words)
+		}
+		state := bigMembers*uint64(classOf[p-q*Turn]) + uint64(g.state)
+		*word(words, *cursor) = offset&mask | state<<offsetBits | q<<qShift
+		*cursor++
 	}
-	return len(batch)
+}
+
+// entries is about how many big primes to limit have a multiple in a window of
+// span numbers: all that are shorter than the distance of their multiples, and
+// of the others as many as meet it, by the prime number theorem.
+func entries(limit, span uint64) uint64 {
+	reach := float64(span) * bigMembers / bigTurn
+	l, r := float64(limit), min(float64(limit), max(reach, 1<<17))
+	const over = 1.1 // the theorem finds too few
+	return uint64(over * (r/math.Log(r) + reach*math.Log(math.Log(l)/math.Log(r))))
 }
 
 // gaps30 and gaps210 are the wheels of medium and big primes; constant.

@@ -26,8 +26,7 @@ type shared struct {
 }
 
 func newShared(k *kernel) *shared {
-	s := &shared{kernel: k, patterns: makePatterns(), table: makeTable(), steps: new([1 << stateBits]step)}
-	makeSteps(bigTurn, s.steps[:len(Wheel)*bigMembers])
+	s := &shared{kernel: k, patterns: makePatterns(), table: makeTable(), steps: makeSteps()}
 	fillOnes(s.ones[:])
 	s.config = configure(cacheSizes())
 	return s

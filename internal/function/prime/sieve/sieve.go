@@ -36,7 +36,9 @@ type Sieve struct {
 	rows   rowLists
 	medium medium
 	big    big
-	bigMax uint64 // largest prime below the big ones
+	bigMax uint64             // largest prime below the big ones
+	met    *[batchSize]uint32 // memory of Sieve.meeting
+	window *meeting
 
 	// buffer is front bytes before the segment, the segment, front bytes of
 	// rows that go on in the next segment, and slack.
@@ -115,6 +117,7 @@ func (s *Sieve) start(w Window) {
 	if s.limit > s.bigMax {
 		reach := s.limit/3 + uint64(s.size) // bytes to the next multiple, at most
 		s.big.prepare(s.size, int(min(total, reach)/uint64(s.size))+2)
+		s.arena.reserve(entries(s.limit, s.to-s.base*Turn) + uint64(len(s.big.lists))*blockWords)
 	}
 	s.source.start(s.limit)
 }
@@ -148,7 +151,7 @@ func (s *Sieve) next(ctx context.Context) (segment Segment, more bool, err error
 		s.medium.cross(bytes, s.size)
 	}
 	if s.limit > s.bigMax {
-		s.big.cross(bytes)
+		s.big.cross(s.kernel, bytes)
 	}
 	segment = Segment{Base: s.base, Bytes: bytes[:min(uint64(n), left)]}
 	s.trim(segment)

@@ -2,6 +2,7 @@ package sieve
 
 import (
 	"context"
+	"encoding/binary"
 	"math/bits"
 )
 
@@ -77,23 +78,62 @@ func (s *source) next(ctx context.Context) (bool, error) {
 }
 
 // decode moves primes from the rest of the segment to the batch while there
-// is room for a word of them.
+// is room for a word of them. A word has some twelve, and a branch for each
+// would be guessed wrong once a word; so sixteen are written, and as many kept
+// as there are.
 func (s *source) decode() {
 	out := s.batch[:cap(s.batch)]
-	n, done := len(s.batch), 0
+	n := len(s.batch)
 	low := uint32(s.rest.Base * Turn)
-	for _, b := range s.rest.Bytes {
-		if n+8 > len(out) {
-			break
+	bytes := s.rest.Bytes
+	for len(bytes) > 0 && n+64 <= len(out) {
+		var w uint64
+		if len(bytes) >= 8 {
+			w = binary.LittleEndian.Uint64(bytes)
+			bytes = bytes[8:]
+		} else {
+			w = partialWord(bytes)
+			bytes = nil
 		}
-		for ; b != 0; b &= b - 1 {
-			out[n] = low + uint32(Wheel[bits.TrailingZeros8(b)])
-			n++
+		count := bits.OnesCount64(w)
+		eight := (*[8]uint32)(out[n:])
+		for i := range eight {
+			eight[i] = low + uint32(places[bits.TrailingZeros64(w)&63])
+			w &= w - 1
 		}
-		low += Turn
-		done++
+		if count > 8 {
+			eight := (*[8]uint32)(out[n+8:])
+			for i := range eight {
+				eight[i] = low + uint32(places[bits.TrailingZeros64(w)&63])
+				w &= w - 1
+			}
+		}
+		for i := n + 16; w != 0; i++ {
+			out[i] = low + uint32(places[bits.TrailingZeros64(w)&63])
+			w &= w - 1
+		}
+		n += count
+		low += 8 * Turn
 	}
 	s.batch = out[:n]
-	s.rest.Base += uint64(done)
-	s.rest.Bytes = s.rest.Bytes[done:]
+	s.rest.Base += uint64(len(s.rest.Bytes) - len(bytes))
+	s.rest.Bytes = bytes
+}
+
+// partialWord is up to seven bytes as a word.
+func partialWord(bytes []byte) (w uint64) {
+	for i, b := range bytes {
+		w |= uint64(b) << (8 * i)
+	}
+	return w
+}
+
+// places are the numbers of the bits of a word; constant.
+var places = makePlaces()
+
+func makePlaces() (p [64]uint8) {
+	for i := range p {
+		p[i] = uint8(i/8*Turn) + Wheel[i%8]
+	}
+	return p
 }

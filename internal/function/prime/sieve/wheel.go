@@ -36,13 +36,13 @@ type gap struct {
 	state uint8 // index of the member
 }
 
-// step takes a prime 30*q + Wheel[c] from its multiple by one member of a wheel
-// to its multiple by the next.
+// step takes a prime 30*q + Wheel[c] from its multiple by one member of the
+// wheel of 210 to its multiple by the next.
 type step struct {
 	mask  uint8  // all ones but the bit of the multiple it leaves
 	gap   uint8  // the byte index grows by gap*q + carry
 	carry uint8  // at most 29*10/30 + 1
-	next  uint16 // the state that follows: members*c + index of the next member
+	next  uint32 // the state that follows, shifted as in an entry
 }
 
 // members lists the numbers of a turn that share no divisor with it.
@@ -59,26 +59,27 @@ func members(turn int) (list []int) {
 	return list
 }
 
-// makeSteps fills table with the steps of every class over a wheel of turn
-// numbers: state members*c + k is a prime of class c at its multiple by the
-// k-th member.
-func makeSteps(turn int, table []step) {
-	wheel := members(turn)
+// makeSteps lists the steps by state: bigMembers*c + k is a prime of class c at
+// its multiple by the k-th member.
+func makeSteps() *[1 << stateBits]step {
+	var table [1 << stateBits]step
+	wheel := members(bigTurn)
 	for c, r := range Wheel {
 		for k, m := range wheel {
-			next := turn + wheel[0]
+			next := bigTurn + wheel[0]
 			if k+1 < len(wheel) {
 				next = wheel[k+1]
 			}
 			here, there := int(r)*m, int(r)*next
-			table[len(wheel)*c+k] = step{
+			table[bigMembers*c+k] = step{
 				mask:  ^uint8(1 << classOf[here%Turn]),
 				gap:   uint8(next - m),
 				carry: uint8(there/Turn - here/Turn),
-				next:  uint16(len(wheel)*c + (k+1)%len(wheel)),
+				next:  uint32(bigMembers*c+(k+1)%bigMembers) << offsetBits,
 			}
 		}
 	}
+	return &table
 }
 
 // makeGaps fills table with the gaps of a wheel of len(table) numbers.
