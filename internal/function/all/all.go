@@ -7,6 +7,7 @@ import (
 	"github.com/polymath-run/polymath/internal/function/arithmetic"
 	"github.com/polymath-run/polymath/internal/function/montecarlo"
 	"github.com/polymath-run/polymath/internal/function/prime"
+	"github.com/polymath-run/polymath/internal/function/primecount"
 	"github.com/polymath-run/polymath/internal/function/trial"
 )
 
@@ -14,7 +15,7 @@ import (
 // set.
 func Set(dev bool) *function.Set {
 	functions := arithmetic.Functions()
-	functions = append(functions, prime.IsPrime{}, prime.NewPrimes(), montecarlo.Pi{})
+	functions = append(functions, prime.IsPrime{}, prime.NewPrimes(), primecount.New(), montecarlo.Pi{})
 	if dev {
 		functions = append(functions, trial.Sleep{}, trial.Fail{})
 	}
