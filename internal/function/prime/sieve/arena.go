@@ -65,6 +65,17 @@ func (a *arena) reserve(words uint64) {
 	a.reset()
 }
 
+// keptWords is how long an idle arena may be: 32 MiB. Windows that need more
+// take half a second, and fresh memory for them a hundredth of that.
+const keptWords = 4 << 20
+
+// shrink gives the memory back if it is long.
+func (a *arena) shrink() {
+	if len(a.words) > keptWords {
+		*a = arena{}
+	}
+}
+
 // push appends an entry to a list.
 func (a *arena) push(list *uint64, entry uint64) {
 	c := *list

@@ -40,8 +40,8 @@ func (s *Sieve) place(batch []uint32, limit uint64) int {
 		return s.placeRows(&s.small, batch, min(limit, s.config.smallMax))
 	case p <= s.config.rowMax:
 		return s.placeRows(&s.rows, batch, min(limit, s.config.rowMax))
-	case p <= s.bigMax:
-		return s.placeMedium(batch, min(limit, s.bigMax))
+	case p <= s.config.mediumMax:
+		return s.placeMedium(batch, min(limit, s.config.mediumMax))
 	default:
 		return s.placeBig(batch, limit)
 	}

@@ -49,15 +49,19 @@ func NewPortablePool() *Pool {
 func (p *Pool) Visit(ctx context.Context, w Window, show func(Segment) error) error {
 	s := p.take()
 	defer p.give(s)
-	s.start(w)
-	for more := true; more; {
-		var g Segment
-		var err error
-		if g, more, err = s.next(ctx); err != nil {
-			return err
-		}
-		if err := show(g); err != nil {
-			return err
+	for last := false; !last; {
+		var pass Window
+		pass, w, last = s.cut(w)
+		s.start(pass)
+		for more := true; more; {
+			var g Segment
+			var err error
+			if g, more, err = s.next(ctx); err != nil {
+				return err
+			}
+			if err := show(g); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -77,6 +81,7 @@ func (p *Pool) take() *Sieve {
 func (p *Pool) give(s *Sieve) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	s.arena.shrink()
 	if len(p.idle) < runtime.GOMAXPROCS(0) {
 		p.idle = append(p.idle, s)
 	}

@@ -36,7 +36,6 @@ type Sieve struct {
 	rows   rowLists
 	medium medium
 	big    big
-	bigMax uint64             // largest prime below the big ones
 	met    *[batchSize]uint32 // memory of Sieve.meeting
 	window *meeting
 
@@ -48,29 +47,6 @@ type Sieve struct {
 	from, to uint64 // what is sieved
 	limit    uint64 // the largest prime that is crossed off
 	base     uint64 // the byte the next segment starts with
-}
-
-// config is where one way of crossing off ends and the next begins.
-type config struct {
-	chunk    int    // bytes filled and sieved by the small primes at a time
-	segment  int    // bytes, a power of two
-	smallMax uint64 // largest small prime
-	rowMax   uint64 // largest prime crossed off in rows
-	mediums  uint64 // the largest medium prime is this many times the segment
-}
-
-func configure(l1, l2 int) config {
-	segment := 128 << 10
-	for segment*4 <= l2 && segment < 512<<10 {
-		segment *= 2
-	}
-	return config{
-		chunk:    l1 * 7 / 8,
-		segment:  segment,
-		smallMax: uint64(l1) * 3 / 8,
-		rowMax:   uint64(segment) / 2,
-		mediums:  4,
-	}
 }
 
 // slack is what a kernel may touch after the last row.
@@ -85,20 +61,44 @@ func newSieve(shared *shared) *Sieve {
 	return s
 }
 
+// cut cuts a pass off a window: as long as the memory for big primes is
+// enough for, and of whole bytes.
+func (s *Sieve) cut(w Window) (pass, rest Window, last bool) {
+	span := w.To - w.From
+	for limit := w.limit(); limit > s.config.mediumMax && span > minPass && entries(limit, span) > s.config.entries; {
+		span /= 2
+	}
+	if span == w.To-w.From {
+		return w, w, true
+	}
+	pass, rest = w, w
+	rest.From = (w.From + span) / Turn * Turn
+	pass.To = rest.From - 1
+	return pass, rest, false
+}
+
+// minPass, in numbers, is more than a turn, so that a pass is never empty.
+const minPass = 1 << 20
+
+// limit is the largest prime the window is sieved by.
+func (w Window) limit() uint64 {
+	root := Sqrt(w.To)
+	if w.Limit == 0 {
+		return root
+	}
+	return min(root, max(w.Limit, MinLimit))
+}
+
 // start makes w the window that is sieved next.
 func (s *Sieve) start(w Window) {
 	s.from, s.to = w.From, w.To
 	s.base = w.From / Turn
-	s.limit = Sqrt(w.To)
-	if w.Limit != 0 {
-		s.limit = min(s.limit, max(w.Limit, MinLimit))
-	}
+	s.limit = w.limit()
 	total := w.To/Turn - s.base + 1
 	rowMax := min(s.config.rowMax, s.limit)
 	s.front = roundUp(int(rowMax), block) + block
 	s.size = s.config.segment
-	s.bigMax = uint64(s.size) * s.config.mediums
-	if s.limit <= s.bigMax {
+	if s.limit <= s.config.mediumMax {
 		s.size = even(total, s.size, s.front)
 	}
 	if need := s.front + s.size + s.front + slack; cap(s.buffer) < need {
@@ -114,7 +114,7 @@ func (s *Sieve) start(w Window) {
 	if s.limit > rowMax {
 		s.arena.reset()
 	}
-	if s.limit > s.bigMax {
+	if s.limit > s.config.mediumMax {
 		reach := s.limit/3 + uint64(s.size) // bytes to the next multiple, at most
 		s.big.prepare(s.size, int(min(total, reach)/uint64(s.size))+2)
 		s.arena.reserve(entries(s.limit, s.to-s.base*Turn) + uint64(len(s.big.lists))*blockWords)
@@ -150,7 +150,7 @@ func (s *Sieve) next(ctx context.Context) (segment Segment, more bool, err error
 	if s.limit > s.config.rowMax {
 		s.medium.cross(bytes, s.size)
 	}
-	if s.limit > s.bigMax {
+	if s.limit > s.config.mediumMax {
 		s.big.cross(s.kernel, bytes)
 	}
 	segment = Segment{Base: s.base, Bytes: bytes[:min(uint64(n), left)]}
