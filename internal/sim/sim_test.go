@@ -7,6 +7,13 @@ import (
 	"testing"
 )
 
+// Seeds of a campaign: all of them for every change, a few where time is short
+// (also under the race detector, which has nothing to find in one goroutine).
+const (
+	campaignSeeds = 2_000
+	shortSeeds    = 20
+)
+
 var firstSeed = flag.Uint64("sim.seed", 0, "first seed of the campaign")
 
 // TestCampaign runs the system through everything that can go wrong, and
@@ -14,7 +21,7 @@ var firstSeed = flag.Uint64("sim.seed", 0, "first seed of the campaign")
 func TestCampaign(t *testing.T) {
 	seeds := uint64(campaignSeeds)
 	if testing.Short() {
-		seeds = 20
+		seeds = shortSeeds
 	}
 	t.Logf("seeds %d to %d", *firstSeed, *firstSeed+seeds-1)
 	report := Campaign(t.Context(), *firstSeed, seeds, runtime.GOMAXPROCS(0), nil)
