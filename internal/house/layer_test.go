@@ -42,6 +42,7 @@ var layers = []row{
 	{pkg: "internal/function", layer: port},
 	{pkg: "internal/event", layer: port},
 	{pkg: "internal/number", layer: port},
+	{pkg: "internal/primality", layer: port},
 
 	{pkg: "internal/function/input", layer: shared},
 	{pkg: "internal/function/lines", layer: shared},
