@@ -88,8 +88,7 @@ func (l *Log) release() error {
 		l.spares = append(l.spares, l.segments[0])
 		l.segments = l.segments[1:]
 	}
-	for i := len(l.spares) - 1; i >= 0; i-- {
-		s := l.spares[i]
+	for i, s := range slices.Backward(l.spares) { // backward: deleting moves only what was seen
 		if len(l.spares) <= l.options.SpareSegments && s.size == l.options.SegmentBytes {
 			continue
 		}

@@ -47,11 +47,11 @@ type Harness struct {
 }
 
 // Run runs the suite. Each test begins with a new, empty journal.
-func Run(t *testing.T, make func(t testing.TB) Harness) {
-	t.Run("Abilities", func(t *testing.T) { testAbilities(t, make(t)) })
+func Run(t *testing.T, empty func(t testing.TB) Harness) {
+	t.Run("Abilities", func(t *testing.T) { testAbilities(t, empty(t)) })
 	for _, l := range laws() {
 		t.Run(l.name, func(t *testing.T) {
-			h := make(t)
+			h := empty(t)
 			if why := h.Without[l.needs]; why != "" {
 				t.Skipf("without %s: %s", l.needs, why)
 			}
