@@ -92,7 +92,7 @@ func TestRefusals(t *testing.T) {
 	for _, tt := range []struct{ input, names string }{
 		{`{}`, "one of"},
 		{`{"n":1,"numbers":[1]}`, "one of"},
-		{`{"n":"2^64"}`, `"n": 18446744073709551616 is out of range`},
+		{`{"n":"1e1000"}`, `of up to 1000 digits`},
 		{`{"n":-7}`, `"n": -7`},
 		{`{"numbers":[]}`, "empty list"},
 		{`{"numbers":[1,2.5]}`, "numbers[1]"},
@@ -192,7 +192,11 @@ func TestCosts(t *testing.T) {
 			t.Fatal(err)
 		}
 		last := plan.Costs[len(plan.Costs)-1]
-		if perUnit := last.Micros / last.Unit; perUnit > unitPicos/1e6 {
+		most := uint64(1_200_000) // us
+		if to < 1<<44 {
+			most = 8_000
+		}
+		if perUnit := last.Micros / last.Unit; perUnit > most {
 			t.Fatalf("a unit of %s costs %d us", canonical, perUnit)
 		}
 	})

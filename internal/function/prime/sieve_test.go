@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/polymath-run/polymath/internal/function/prime/sieve"
+	"github.com/polymath-run/polymath/internal/primality"
 )
 
 // find lists the primes of a window by the sieve.
@@ -27,7 +28,7 @@ func find(t interface{ Fatal(...any) }, pool *sieve.Pool, w window) []uint64 {
 // naive lists the primes of a window one by one.
 func naive(w window) (primes []uint64) {
 	for n := w.from; ; n++ {
-		if isPrime(n) {
+		if primality.IsPrime(n) {
 			primes = append(primes, n)
 		}
 		if n == w.to {

@@ -6,6 +6,7 @@ import (
 	"math/bits"
 
 	"github.com/polymath-run/polymath/internal/function/prime/sieve"
+	"github.com/polymath-run/polymath/internal/primality"
 )
 
 // window is a range of numbers to find primes in, both ends included.
@@ -54,12 +55,11 @@ func visit(ctx context.Context, pool *sieve.Pool, w window, show func(sieve.Segm
 const maxSieving = 1 << 24
 
 // sieving is to where the window is worth sieving, and whether that proves
-// what survives. Preparing a prime costs a division, testing a survivor some
-// thirty; a prime longer than the window meets hardly any number of it.
+// what survives. A short window far out is cheaper to try number by number
+// than the sieve to its root is to prepare.
 func (w window) sieving() (limit uint64, proven bool) {
-	const worth = 32 // a window this many times shorter than the root is better tested
 	root := sieve.Sqrt(w.to)
-	if root <= sieve.MinLimit || root/worth <= w.size() {
+	if root <= sieve.MinLimit || w.sieved() <= w.tried() {
 		return root, true
 	}
 	return min(max(w.size(), sieve.MinLimit), root, maxSieving), false
@@ -72,7 +72,7 @@ func prove(ctx context.Context, g sieve.Segment) error {
 		low := (g.Base + uint64(i)) * sieve.Turn
 		for ; left != 0; left &= left - 1 {
 			bit := bits.TrailingZeros8(left)
-			if !isPrime(low + uint64(sieve.Wheel[bit])) {
+			if !primality.IsPrime(low + uint64(sieve.Wheel[bit])) {
 				g.Bytes[i] &^= 1 << bit
 			}
 			if count++; count%tested == 0 {

@@ -19,8 +19,9 @@ const (
 	maxSegment = 256 << 10
 )
 
-// maxEntries is how many big primes a sieve holds: 64 MiB of them.
-const maxEntries = 8 << 20
+// maxEntries is how many big primes a sieve holds: 96 MiB of them, enough for
+// 2^27 numbers anywhere.
+const maxEntries = 12 << 20
 
 // configure finds the limits for caches of some bytes. The factors are
 // measured; a tenth up or down costs nothing to speak of.
