@@ -19,8 +19,8 @@ import (
 	"github.com/polymath-run/polymath/internal/function/primecount"
 )
 
-// counts are what is measured: x and pi(x).
-var counts = []struct {
+// counts are what is measured: x and pi(x). They are constant.
+var counts = [...]struct {
 	name string
 	x, n uint64
 }{

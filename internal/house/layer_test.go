@@ -43,9 +43,9 @@ var layers = []row{
 	{pkg: "internal/event", layer: port},
 	{pkg: "internal/number", layer: port},
 	{pkg: "internal/primality", layer: port},
+	{pkg: "internal/function/lines", layer: port},
 
 	{pkg: "internal/function/input", layer: shared},
-	{pkg: "internal/function/lines", layer: shared},
 	{pkg: "internal/function/prime/sieve", layer: shared},
 
 	{pkg: "internal/disk/disktest", layer: adapter, kit: true},

@@ -21,16 +21,28 @@ func (d divisor[W]) divides(n W) bool { return n*d.inverse <= d.most }
 
 // The divisors, odd primes in order; they are constant.
 var (
-	short = makeDivisors[uint32](1 << 10)    // to the root of maxDivided
-	long  = makeDivisors[uint64](54)[:quick] // to 53
-	roots = makeRoots()                      // roots[r] is how many of short are at most r
+	short = makeShort() // to the root of maxDivided
+	long  = makeLong()
+	roots = makeRoots() // roots[r] is how many of short are at most r
 )
 
-func makeDivisors[W uint32 | uint64](limit uint64) (all []divisor[W]) {
-	for p := uint64(3); p < limit; p += 2 {
-		if dividesNone(p) {
-			all = append(all, divisor[W]{W(Inverse(p)), ^W(0) / W(p)})
-		}
+// The odd primes below 1024, the root of maxDivided and one, are so many.
+const shorts = 171
+
+func makeShort() (all [shorts]divisor[uint32]) {
+	p := uint64(1)
+	for i := range all {
+		p = nextOdd(p)
+		all[i] = divisor[uint32]{uint32(Inverse(p)), math.MaxUint32 / uint32(p)}
+	}
+	return all
+}
+
+func makeLong() (all [quick]divisor[uint64]) {
+	p := uint64(1)
+	for i := range all {
+		p = nextOdd(p)
+		all[i] = divisor[uint64]{Inverse(p), math.MaxUint64 / p}
 	}
 	return all
 }
@@ -44,6 +56,13 @@ func makeRoots() (counts [1 << 10]uint8) {
 		counts[p] = count
 	}
 	return counts
+}
+
+// nextOdd is the first prime beyond an odd p.
+func nextOdd(p uint64) uint64 {
+	for p += 2; !dividesNone(p); p += 2 {
+	}
+	return p
 }
 
 // dividesNone reports whether no number from 2 to the root of p divides it.
