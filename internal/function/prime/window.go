@@ -7,7 +7,6 @@ import (
 
 	"github.com/polymath-run/polymath/internal/function/prime/sieve"
 	"github.com/polymath-run/polymath/internal/primality"
-	"github.com/polymath-run/polymath/internal/primality"
 )
 
 // window is a range of numbers to find primes in, both ends included.
