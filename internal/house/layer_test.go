@@ -59,6 +59,7 @@ var layers = []row{
 	{pkg: "internal/function/arithmetic", layer: adapter},
 	{pkg: "internal/function/prime", layer: adapter},
 	{pkg: "internal/function/primecount", layer: adapter},
+	{pkg: "internal/function/factor", layer: adapter},
 	{pkg: "internal/function/montecarlo", layer: adapter},
 	{pkg: "internal/function/trial", layer: adapter},
 

@@ -8,7 +8,7 @@ import (
 )
 
 func TestSet(t *testing.T) {
-	built := []string{"add", "divide", "isprime", "multiply", "pi", "power", "primecount", "primes", "subtract"}
+	built := []string{"add", "divide", "factor", "isprime", "multiply", "nextprime", "nthprime", "pi", "power", "prevprime", "primecount", "primes", "subtract"}
 	if got := Set(false).Names(); !slices.Equal(got, built) {
 		t.Errorf("built in: %v", got)
 	}
