@@ -8,18 +8,20 @@ import "unsafe"
 //
 // Why what they touch is theirs:
 //
-//   - A row begins at start < end and its last byte is start + 29q + 28, before
-//     start + p. Every kernel for rows is called with end <= front + size, and
-//     the buffer is front + size + front + slack bytes long, where front is no
-//     less than the largest prime that is crossed off in rows (Sieve.prepare).
-//   - A medium prime writes only where its offset is below size, the length of
-//     the segment it is given.
-//   - A big prime's offset is taken modulo size, a power of two; its state is
-//     below 512, the length of the step table; its list is capped by the length
-//     of heads; its cursor lies in a block of the arena (arena.block).
+//   - A row is crossed off if its start is below end, and its last byte is
+//     start + 29q + 28, before start + p. end is at most front + size, the
+//     buffer has front bytes after that, and front is more than the largest
+//     prime that is crossed off in rows (Sieve.start).
+//   - A medium prime writes where its offset is below size, the length of the
+//     segment it is given, and nowhere else.
+//   - A big prime's offset is taken modulo size, a power of two, when it is
+//     entered; its state is below 512, the length of the step table; its list
+//     is at most the last one; its cursor lies within a block of the arena,
+//     because one at the end of a block is never written through.
 //
-// Starts and offsets of primes are computed by Sieve.place and nowhere else.
-// TestKernels runs every kernel between guards that must stay untouched.
+// Starts, offsets and entries are made in place.go and by the kernels, and
+// nowhere else. TestKernels runs every kernel between guards that must stay
+// untouched.
 
 // pointer is an address inside one of the sieve's buffers.
 type pointer = unsafe.Pointer

@@ -47,8 +47,10 @@ func (s *Sieve) place(batch []uint32, limit uint64) int {
 	}
 }
 
-// quotient is n/p and n%p; approx is n as a float. The quotient of floats is
-// off by one at most, because n/p < 2^64/2^7 has no more than 57 bits and ...
+// quotient is n/p and n%p; approx is n as a float. Dividing integers takes
+// longer. The quotient of floats is off by less than one, because n/p is below
+// 2^52: n is a byte below 2^64/30 and p at least 167, or n a number and p above
+// 2^17.
 func quotient(n uint64, approx float64, p uint64) (q, r uint64) {
 	q = uint64(int64(approx / float64(int64(p))))
 	r = n - q*p

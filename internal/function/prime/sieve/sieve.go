@@ -39,8 +39,8 @@ type Sieve struct {
 	met    *[batchSize]uint32 // memory of Sieve.meeting
 	window *meeting
 
-	// buffer is front bytes before the segment, the segment, front bytes of
-	// rows that go on in the next segment, and slack.
+	// buffer is front bytes before the segment, the segment, and front bytes of
+	// rows that go on in the next segment.
 	buffer      []byte
 	front, size int
 
@@ -48,9 +48,6 @@ type Sieve struct {
 	limit    uint64 // the largest prime that is crossed off
 	base     uint64 // the byte the next segment starts with
 }
-
-// slack is what a kernel may touch after the last row.
-const slack = 64
 
 func newSieve(shared *shared) *Sieve {
 	s := &Sieve{shared: shared}
@@ -101,7 +98,7 @@ func (s *Sieve) start(w Window) {
 	if s.limit <= s.config.mediumMax {
 		s.size = even(total, s.size, s.front)
 	}
-	if need := s.front + s.size + s.front + slack; cap(s.buffer) < need {
+	if need := s.front + s.size + s.front; cap(s.buffer) < need {
 		s.buffer = make([]byte, need)
 	} else {
 		s.buffer = s.buffer[:need]

@@ -7,6 +7,7 @@ import (
 	"math"
 	mathbig "math/big"
 	"slices"
+	"sync"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -240,6 +241,42 @@ func TestVisitEnds(t *testing.T) {
 			t.Errorf("after a visit cut short %d primes", got)
 		}
 	}
+}
+
+// The law of config holds for every machine.
+func TestConfigure(t *testing.T) {
+	for _, l1 := range []int{8 << 10, 32 << 10, 48 << 10, 128 << 10} {
+		for _, l2 := range []int{128 << 10, 256 << 10, 512 << 10, 2 << 20, 64 << 20} {
+			c := configure(l1, l2)
+			if c.rowMax+2*block > uint64(c.segment) || c.segment&(c.segment-1) != 0 || c.segment > 1<<offsetBits ||
+				c.chunk%block != 0 || c.chunk == 0 || c.smallMax > c.rowMax || c.rowMax > c.mediumMax {
+				t.Errorf("caches of %d and %d: %+v", l1, l2, c)
+			}
+		}
+	}
+}
+
+// Goroutines share a pool, and each gets what it asked for.
+func TestPoolIsShared(t *testing.T) {
+	p := NewPool()
+	want := count(t, p, Window{From: 1e9, To: 1e9 + 1e6 - 1})
+	var group sync.WaitGroup
+	for i := range uint64(8) {
+		group.Go(func() {
+			total := uint64(0)
+			for j := range uint64(10) {
+				w := Window{From: 1e9 + j*1e5, To: 1e9 + (j+1)*1e5 - 1}
+				err := p.Visit(context.Background(), w, func(g Segment) error { total += g.Count(); return nil })
+				if err != nil {
+					t.Error(err)
+				}
+			}
+			if total != want {
+				t.Errorf("goroutine %d: %d primes, want %d", i, total, want)
+			}
+		})
+	}
+	group.Wait()
 }
 
 // In the steady state a visit allocates nothing, whichever primes it crosses
