@@ -139,3 +139,27 @@ func TestLostTailStopsTheNode(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// TestRefusedWorkerComesBack refuses whatever a worker says first: its opening
+// and its demand. Work begins all the same.
+func TestRefusedWorkerComesBack(t *testing.T) {
+	for refusals := range 6 {
+		engine := sim.New(sim.Options{})
+		j := engine.Open()
+		p := openOn(t, j)
+		t.Cleanup(func() { _ = j.Close() })
+		set := all.Set(true)
+		id, _, err := p.node.Submit(t.Context(), "", plan(t, set, "add", `{"a":1,"b":2}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range refusals {
+			engine.Plan(sim.Refused)
+		}
+		stop := p.work(set, 1)
+		if job, err := p.node.Wait(t.Context(), id); err != nil || job.State != polymath.Succeeded {
+			t.Errorf("%d refusals: %v, %v", refusals, job.State, err)
+		}
+		stop()
+	}
+}

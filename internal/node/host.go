@@ -68,9 +68,9 @@ func (s *seat) propose(cmd ledger.Command, done func(error)) {
 	})
 }
 
-func (s *seat) Demand(functions []string, slots uint32, each time.Duration) {
+func (s *seat) Demand(functions []string, slots uint32, each time.Duration, done func(error)) {
 	cmd := &ledger.Demand{Session: s.session, Functions: functions, Slots: slots, Micros: uint64(each.Microseconds())}
-	s.propose(cmd, func(error) {})
+	s.propose(cmd, done)
 }
 
 // Beat cannot fail for a seat in this process: its end would have been told.

@@ -248,7 +248,6 @@ func (w *world) job(input []byte) *workload {
 type seat struct {
 	c       *member
 	session polymath.Ref
-	demands int // counts them: only the newest matters
 }
 
 // answerLimit is how long a worker waits for an answer.
@@ -278,23 +277,10 @@ func (s *seat) call(cmd ledger.Command, done func(error)) {
 	c.w.after(answerLimit, tell(polymath.Errorf(polymath.Timeout, "no answer")))
 }
 
-// Demand implements worker.Seat; it repeats itself until it is heard.
-func (s *seat) Demand(functions []string, slots uint32, each time.Duration) {
-	s.demands++
-	mine := s.demands
-	var try func()
-	try = func() {
-		if s.demands != mine || s.c.session != s.session {
-			return
-		}
-		cmd := &ledger.Demand{Session: s.session, Functions: functions, Slots: slots, Micros: uint64(each.Microseconds())}
-		s.call(cmd, func(err error) {
-			if polymath.CodeOf(err) == polymath.Timeout {
-				try()
-			}
-		})
-	}
-	try()
+// Demand implements worker.Seat.
+func (s *seat) Demand(functions []string, slots uint32, each time.Duration, done func(error)) {
+	cmd := &ledger.Demand{Session: s.session, Functions: functions, Slots: slots, Micros: uint64(each.Microseconds())}
+	s.call(cmd, done)
 }
 
 // Beat implements worker.Seat.

@@ -28,13 +28,14 @@ const (
 	maxAhead   = 1024 // leases
 	firstAgain = 10 * time.Millisecond
 	maxAgain   = time.Second
+	askPause   = 100 * time.Millisecond
 )
 
 // Seat is a worker's place at its node: an open session. No method blocks,
 // and none calls the Loop back before it returns. A done is called once, with
-// nil when the node took the report and with its refusal otherwise.
+// nil when the node took what it was told and with its refusal otherwise.
 type Seat interface {
-	Demand(functions []string, slots uint32, each time.Duration)
+	Demand(functions []string, slots uint32, each time.Duration, done func(error))
 	Beat()
 	Progress(token polymath.Token, units uint64)
 	Complete(token polymath.Token, output []byte, took time.Duration, done func(error))
@@ -70,6 +71,8 @@ type Loop struct {
 	running []*task
 	reports []*report
 	wanted  uint32        // slots asked for
+	asks    int           // counts demands: the newest replaces all before it
+	askAt   time.Duration // when to send it again; 0: it is under way or taken
 	mean    time.Duration // how long a lease took lately
 	beaten  time.Duration
 	looked  time.Duration
@@ -107,7 +110,28 @@ func (l *Loop) Sit(seat Seat) {
 	l.ask()
 }
 
-func (l *Loop) ask() { l.seat.Demand(l.cfg.Functions, l.wanted, l.cfg.Each) }
+// ask sends the demand, and again until the node took it: without one there
+// is no work.
+func (l *Loop) ask() {
+	l.asks++
+	mine := l.asks
+	l.askAt = 0
+	l.seat.Demand(l.cfg.Functions, l.wanted, l.cfg.Each, func(err error) {
+		if mine == l.asks && transient(err) {
+			l.askAt = l.cfg.Now() + askPause
+		}
+	})
+}
+
+// transient reports whether the same thing may work a little later.
+func transient(err error) bool {
+	switch polymath.CodeOf(err) {
+	case polymath.Unavailable, polymath.Overloaded, polymath.Timeout:
+		return true
+	default:
+		return false
+	}
+}
 
 // slots is how many leases to hold: one for each that runs, and so many
 // waiting as are worked off in the time ahead.
@@ -228,13 +252,12 @@ func (l *Loop) send(r *report) {
 	r.tries++
 	r.again = 0
 	done := func(err error) {
-		switch polymath.CodeOf(err) {
-		case polymath.Unavailable, polymath.Overloaded, polymath.Timeout:
+		if transient(err) {
 			r.again = l.cfg.Now() + min(firstAgain<<min(r.tries, 10), maxAgain)
-		default:
-			l.reports = slices.DeleteFunc(l.reports, func(o *report) bool { return o == r })
-			l.departed()
+			return
 		}
+		l.reports = slices.DeleteFunc(l.reports, func(o *report) bool { return o == r })
+		l.departed()
 	}
 	switch {
 	case r.back:
@@ -288,6 +311,9 @@ func (l *Loop) Next() time.Duration {
 	if len(l.running) > 0 {
 		at = min(at, l.looked+LookPause)
 	}
+	if l.askAt > 0 {
+		at = min(at, l.askAt)
+	}
 	for _, r := range l.reports {
 		if r.again > 0 {
 			at = min(at, r.again)
@@ -301,8 +327,11 @@ func (l *Loop) Next() time.Duration {
 func (l *Loop) Wake() {
 	now := l.cfg.Now()
 	if l.seat == nil || l.left {
-		l.beaten, l.looked = now, now
+		l.beaten, l.looked, l.askAt = now, now, 0
 		return
+	}
+	if l.askAt > 0 && l.askAt <= now {
+		l.ask()
 	}
 	if now-l.beaten >= BeatPause {
 		l.beaten = now

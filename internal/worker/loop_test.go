@@ -41,9 +41,11 @@ func (d *desk) heard() []string {
 	return c
 }
 
-func (d *desk) Demand(_ []string, slots uint32, _ time.Duration) { d.note("demand %d", slots) }
-func (d *desk) Beat()                                            { d.note("beat") }
-func (d *desk) Progress(t polymath.Token, n uint64)              { d.note("progress %v %d", t, n) }
+func (d *desk) Demand(_ []string, slots uint32, _ time.Duration, done func(error)) {
+	d.pending[d.note("demand %d", slots)] = done
+}
+func (d *desk) Beat()                               { d.note("beat") }
+func (d *desk) Progress(t polymath.Token, n uint64) { d.note("progress %v %d", t, n) }
 func (d *desk) Complete(t polymath.Token, out []byte, _ time.Duration, done func(error)) {
 	d.pending[d.note("complete %v %s", t, out)] = done
 }
@@ -127,6 +129,25 @@ func TestReportIsRepeated(t *testing.T) {
 	d.pending[call](nil)
 	if !d.loop.Idle() {
 		t.Error("the report stayed")
+	}
+}
+
+// TestDemandIsRepeated asks again while the node cannot take the demand, and
+// never for what a newer demand has replaced.
+func TestDemandIsRepeated(t *testing.T) {
+	d := newDesk(2)
+	d.want(t, "sit", "demand 2")
+	d.pending["demand 2"](polymath.Errorf(polymath.Unavailable, "full"))
+	d.now = d.loop.Next()
+	d.loop.Wake()
+	d.want(t, "again", "demand 2")
+	old := d.pending["demand 2"]
+	d.loop.Leave(func() {})
+	d.want(t, "leave", "demand 0", "leave")
+	old(polymath.Errorf(polymath.Timeout, "late"))
+	d.now += time.Hour
+	if d.loop.askAt != 0 {
+		t.Error("an old demand is sent again")
 	}
 }
 

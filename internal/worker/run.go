@@ -57,18 +57,40 @@ func Run(ctx context.Context, host Host, o Options) error {
 	for {
 		gone := make(chan struct{})
 		var once sync.Once
-		seat, err := host.Join(ctx, o.Name, func(e Event) { box.post(e) })
+		seat, err := join(ctx, host, o.Name, box)
 		if err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
 			return err
+		}
+		if seat == nil {
+			return nil
 		}
 		loop.Sit(seat)
 		if !drive(ctx, loop, box) {
 			loop.Leave(func() { once.Do(func() { close(gone) }) })
 			return depart(loop, box, gone)
 		}
+	}
+}
+
+// join opens a session, trying again while the host cannot. No seat and no
+// error: ctx ended first.
+func join(ctx context.Context, host Host, name string, box *mailbox) (Seat, error) {
+	for {
+		seat, err := host.Join(ctx, name, box.post)
+		switch {
+		case err == nil:
+			return seat, nil
+		case ctx.Err() != nil:
+			return nil, nil //nolint:nilerr,nilnil // the worker was told to end
+		case !transient(err):
+			return nil, err
+		}
+		pause := time.NewTimer(askPause)
+		select {
+		case <-ctx.Done():
+		case <-pause.C:
+		}
+		pause.Stop()
 	}
 }
 
