@@ -45,7 +45,7 @@ func (w *meeting) aim(from, span uint64) {
 
 // meeting keeps the primes of a batch that have a multiple in the window from
 // s.base on, in s.met, which it returns. Their squares lie before the window.
-func (s *Sieve) meeting(batch []uint32) []uint32 {
+func (s *sieve) meeting(batch []uint32) []uint32 {
 	if s.met == nil {
 		s.met, s.window = new([batchSize]uint32), newMeeting()
 	}

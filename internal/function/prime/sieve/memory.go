@@ -11,7 +11,7 @@ import "unsafe"
 //   - A row is crossed off if its start is below end, and its last byte is
 //     start + 29q + 28, before start + p. end is at most front + size, the
 //     buffer has front bytes after that, and front is more than the largest
-//     prime that is crossed off in rows (Sieve.start).
+//     prime that is crossed off in rows (sieve.start).
 //   - A medium prime writes where its offset is below size, the length of the
 //     segment it is given, and nowhere else.
 //   - A big prime's offset is taken modulo size, a power of two, when it is

@@ -7,7 +7,7 @@ import (
 )
 
 // begin lets the primes start whose square lies before the byte end.
-func (s *Sieve) begin(ctx context.Context, end uint64) error {
+func (s *sieve) begin(ctx context.Context, end uint64) error {
 	limit := s.limit
 	if end <= s.to/Turn {
 		limit = min(limit, Sqrt(end*Turn))
@@ -31,7 +31,7 @@ func (s *Sieve) begin(ctx context.Context, end uint64) error {
 
 // place lets the first primes of a batch to limit start, as many as are
 // crossed off in the same way, and says how many.
-func (s *Sieve) place(batch []uint32, limit uint64) int {
+func (s *sieve) place(batch []uint32, limit uint64) int {
 	p := uint64(batch[0])
 	switch {
 	case p > limit:
@@ -65,7 +65,7 @@ func quotient(n uint64, approx float64, p uint64) (q, r uint64) {
 
 // placeRows starts primes with the row the segment begins in: what of it lies
 // before the segment goes to the front of the buffer, where nobody looks.
-func (s *Sieve) placeRows(lists *rowLists, batch []uint32, limit uint64) int {
+func (s *sieve) placeRows(lists *rowLists, batch []uint32, limit uint64) int {
 	approx := float64(s.base)
 	for i, p32 := range batch {
 		p := uint64(p32)
@@ -85,7 +85,7 @@ func (s *Sieve) placeRows(lists *rowLists, batch []uint32, limit uint64) int {
 
 // placeMedium starts medium primes with their first multiple in the wheel of
 // 30 that is not below their square.
-func (s *Sieve) placeMedium(batch []uint32, limit uint64) int {
+func (s *sieve) placeMedium(batch []uint32, limit uint64) int {
 	low := s.base * Turn
 	approx := float64(low)
 	for i, p32 := range batch {
@@ -108,7 +108,7 @@ func (s *Sieve) placeMedium(batch []uint32, limit uint64) int {
 
 // placeBig starts big primes in the same way with the wheel of 210, and says
 // how many of the batch it took.
-func (s *Sieve) placeBig(batch []uint32, limit uint64) int {
+func (s *sieve) placeBig(batch []uint32, limit uint64) int {
 	n := len(batch)
 	if uint64(batch[n-1]) > limit {
 		n, _ = slices.BinarySearch(batch, uint32(limit)+1)
@@ -124,7 +124,7 @@ func (s *Sieve) placeBig(batch []uint32, limit uint64) int {
 }
 
 // placeMet is the inner loop of placeBig.
-func (s *Sieve) placeMet(batch []uint32, low, span uint64) {
+func (s *sieve) placeMet(batch []uint32, low, span uint64) {
 	b := &s.big
 	approx := float64(low)
 	words, lists := first(b.arena.words), first(b.lists)

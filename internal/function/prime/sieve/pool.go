@@ -12,7 +12,7 @@ type Pool struct {
 	shared func() *shared
 
 	mu   sync.Mutex
-	idle []*Sieve // guarded by mu; at most one for each processor
+	idle []*sieve // guarded by mu; at most one for each processor
 }
 
 // shared is what all sieves of a pool read and none writes.
@@ -67,7 +67,7 @@ func (p *Pool) Visit(ctx context.Context, w Window, show func(Segment) error) er
 	return nil
 }
 
-func (p *Pool) take() *Sieve {
+func (p *Pool) take() *sieve {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if n := len(p.idle); n > 0 {
@@ -78,7 +78,7 @@ func (p *Pool) take() *Sieve {
 	return newSieve(p.shared())
 }
 
-func (p *Pool) give(s *Sieve) {
+func (p *Pool) give(s *sieve) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s.arena.shrink()

@@ -2,7 +2,7 @@ package sieve
 
 // row is a prime that is crossed off in whole rows: its eight multiples by
 // 30m + 1, 30m + 7, ... 30m + 29 begin in byte p*m and end before the next row
-// does. A row may begin in one segment and end in the next (see Sieve.fill),
+// does. A row may begin in one segment and end in the next (see sieve.fill),
 // so that where the next one starts is all there is to remember.
 type row struct {
 	start uint32 // byte of the next row, from the start of the buffer

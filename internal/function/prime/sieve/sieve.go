@@ -25,9 +25,9 @@ type Segment struct {
 	Bytes []byte
 }
 
-// Sieve sieves windows, one after the other, and reuses its memory. One
+// sieve sieves windows, one after the other, and reuses its memory. One
 // goroutine uses it at a time.
-type Sieve struct {
+type sieve struct {
 	*shared
 	filler filler
 	source source
@@ -36,7 +36,7 @@ type Sieve struct {
 	rows   rowLists
 	medium medium
 	big    big
-	met    *[batchSize]uint32 // memory of Sieve.meeting
+	met    *[batchSize]uint32 // memory of sieve.meeting
 	window *meeting
 
 	// buffer is front bytes before the segment, the segment, and front bytes of
@@ -49,8 +49,8 @@ type Sieve struct {
 	base     uint64 // the byte the next segment starts with
 }
 
-func newSieve(shared *shared) *Sieve {
-	s := &Sieve{shared: shared}
+func newSieve(shared *shared) *sieve {
+	s := &sieve{shared: shared}
 	s.filler.patterns = shared.patterns
 	s.source.shared = shared
 	s.medium.arena = &s.arena
@@ -60,7 +60,7 @@ func newSieve(shared *shared) *Sieve {
 
 // cut cuts a pass off a window: as long as the memory for big primes is
 // enough for, and of whole bytes.
-func (s *Sieve) cut(w Window) (pass, rest Window, last bool) {
+func (s *sieve) cut(w Window) (pass, rest Window, last bool) {
 	span := w.To - w.From
 	for limit := w.limit(); limit > s.config.mediumMax && span > minPass && entries(limit, span) > s.config.entries; {
 		span /= 2
@@ -87,7 +87,7 @@ func (w Window) limit() uint64 {
 }
 
 // start makes w the window that is sieved next.
-func (s *Sieve) start(w Window) {
+func (s *sieve) start(w Window) {
 	s.from, s.to = w.From, w.To
 	s.base = w.From / Turn
 	s.limit = w.limit()
@@ -133,7 +133,7 @@ func roundUp(n, unit int) int { return (n + unit - 1) / unit * unit }
 
 // next sieves the next segment and reports whether there are more. The segment
 // is good until the next call.
-func (s *Sieve) next(ctx context.Context) (segment Segment, more bool, err error) {
+func (s *sieve) next(ctx context.Context) (segment Segment, more bool, err error) {
 	left := s.to/Turn - s.base + 1
 	n := s.size
 	if more = left > uint64(n); !more {
@@ -157,7 +157,7 @@ func (s *Sieve) next(ctx context.Context) (segment Segment, more bool, err error
 }
 
 // crossRows fills n bytes from the patterns and crosses off the rows.
-func (s *Sieve) crossRows(n int) {
+func (s *sieve) crossRows(n int) {
 	ahead := int(s.config.smallMax)
 	filled := 0
 	for low := 0; low < n; low += s.config.chunk {
@@ -185,7 +185,7 @@ func fillOnes(b []byte) {
 
 // fill fills a block of the segment: with the patterns, and with what rows of
 // the segment before crossed off beyond its end.
-func (s *Sieve) fill(offset int) {
+func (s *sieve) fill(offset int) {
 	dst := (*[block]byte)(s.buffer[s.front+offset:])
 	if offset >= s.front {
 		s.filler.fill(s.kernel, dst, &s.ones)
@@ -198,7 +198,7 @@ func (s *Sieve) fill(offset int) {
 
 // trim takes the numbers outside the window out of a segment, and puts the
 // primes of the patterns in.
-func (s *Sieve) trim(g Segment) {
+func (s *sieve) trim(g Segment) {
 	const last = lastPatterned / Turn
 	for b := g.Base; b <= last && b < g.Base+uint64(len(g.Bytes)); b++ {
 		for i, w := range Wheel {

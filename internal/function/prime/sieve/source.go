@@ -32,7 +32,7 @@ func makeTable() []uint32 {
 // source gives out the sieving primes to a limit in ascending order.
 type source struct {
 	shared *shared
-	inner  *Sieve // finds the primes beyond the table; made when first needed
+	inner  *sieve // finds the primes beyond the table; made when first needed
 	limit  uint64
 
 	batch []uint32 // what is given out next
