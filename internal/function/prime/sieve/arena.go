@@ -61,7 +61,7 @@ func (a *arena) reserve(words uint64) {
 	if words <= uint64(len(a.words)) {
 		return
 	}
-	a.words = make([]uint64, roundUp(int(words), blockWords))
+	a.words = make([]uint64, (words+blockMask)/blockWords*blockWords)
 	a.reset()
 }
 

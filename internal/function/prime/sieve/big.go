@@ -82,7 +82,7 @@ func crossBig(b *big, buf pointer, entries []uint64) (done, list int) {
 	for i, e := range entries {
 		s := &b.steps[e>>offsetBits&stateMask]
 		offset, q := e&offsetMask, e>>qShift
-		clear(buf, uintptr(offset), s.mask)
+		strike(buf, uintptr(offset), s.mask)
 		offset += q*uint64(s.gap) + uint64(s.carry)
 		to := min(offset>>shift, grave)
 		cursor := word(lists, to)

@@ -74,7 +74,7 @@ func rowKernels() []byte {
 			if m > 1 {
 				name = fmt.Sprintf("q%d", m)
 			}
-			p("clear(here, %s+%d, %#02x)", name, carry, ^uint8(1<<bit))
+			p("strike(here, %s+%d, %#02x)", name, carry, ^uint8(1<<bit))
 		}
 		p("}\nprime.start = uint32(i - less)\n}\n}\n")
 	}
@@ -130,7 +130,7 @@ func mediumKernels() []byte {
 			carry, bit := multiple(r, int(here))
 			after, _ := multiple(r, there)
 			p("at%d:\nif i >= size {\nnext = %d\ngoto out\n}", k, 8*c+k)
-			p("clear(buf, uintptr(i), %#02x)\ni += q%d + %d", ^uint8(1<<bit), there-int(here), after-carry)
+			p("strike(buf, uintptr(i), %#02x)\ni += q%d + %d", ^uint8(1<<bit), there-int(here), after-carry)
 		}
 		p("goto at0\n")
 		p("out:\nm.arena.push(&m.lists[next], i-size|q<<32)\n}\n}\n")

@@ -31,56 +31,56 @@ func (m *medium) cross0(buf pointer, size uint64, k int, entries []uint64) {
 			next = 0
 			goto out
 		}
-		clear(buf, uintptr(i), 0xfe)
+		strike(buf, uintptr(i), 0xfe)
 		i += q6 + 0
 	at1:
 		if i >= size {
 			next = 1
 			goto out
 		}
-		clear(buf, uintptr(i), 0xfd)
+		strike(buf, uintptr(i), 0xfd)
 		i += q4 + 0
 	at2:
 		if i >= size {
 			next = 2
 			goto out
 		}
-		clear(buf, uintptr(i), 0xfb)
+		strike(buf, uintptr(i), 0xfb)
 		i += q2 + 0
 	at3:
 		if i >= size {
 			next = 3
 			goto out
 		}
-		clear(buf, uintptr(i), 0xf7)
+		strike(buf, uintptr(i), 0xf7)
 		i += q4 + 0
 	at4:
 		if i >= size {
 			next = 4
 			goto out
 		}
-		clear(buf, uintptr(i), 0xef)
+		strike(buf, uintptr(i), 0xef)
 		i += q2 + 0
 	at5:
 		if i >= size {
 			next = 5
 			goto out
 		}
-		clear(buf, uintptr(i), 0xdf)
+		strike(buf, uintptr(i), 0xdf)
 		i += q4 + 0
 	at6:
 		if i >= size {
 			next = 6
 			goto out
 		}
-		clear(buf, uintptr(i), 0xbf)
+		strike(buf, uintptr(i), 0xbf)
 		i += q6 + 0
 	at7:
 		if i >= size {
 			next = 7
 			goto out
 		}
-		clear(buf, uintptr(i), 0x7f)
+		strike(buf, uintptr(i), 0x7f)
 		i += q2 + 1
 		goto at0
 
@@ -118,56 +118,56 @@ func (m *medium) cross1(buf pointer, size uint64, k int, entries []uint64) {
 			next = 8
 			goto out
 		}
-		clear(buf, uintptr(i), 0xfd)
+		strike(buf, uintptr(i), 0xfd)
 		i += q6 + 1
 	at1:
 		if i >= size {
 			next = 9
 			goto out
 		}
-		clear(buf, uintptr(i), 0xdf)
+		strike(buf, uintptr(i), 0xdf)
 		i += q4 + 1
 	at2:
 		if i >= size {
 			next = 10
 			goto out
 		}
-		clear(buf, uintptr(i), 0xef)
+		strike(buf, uintptr(i), 0xef)
 		i += q2 + 1
 	at3:
 		if i >= size {
 			next = 11
 			goto out
 		}
-		clear(buf, uintptr(i), 0xfe)
+		strike(buf, uintptr(i), 0xfe)
 		i += q4 + 0
 	at4:
 		if i >= size {
 			next = 12
 			goto out
 		}
-		clear(buf, uintptr(i), 0x7f)
+		strike(buf, uintptr(i), 0x7f)
 		i += q2 + 1
 	at5:
 		if i >= size {
 			next = 13
 			goto out
 		}
-		clear(buf, uintptr(i), 0xf7)
+		strike(buf, uintptr(i), 0xf7)
 		i += q4 + 1
 	at6:
 		if i >= size {
 			next = 14
 			goto out
 		}
-		clear(buf, uintptr(i), 0xfb)
+		strike(buf, uintptr(i), 0xfb)
 		i += q6 + 1
 	at7:
 		if i >= size {
 			next = 15
 			goto out
 		}
-		clear(buf, uintptr(i), 0xbf)
+		strike(buf, uintptr(i), 0xbf)
 		i += q2 + 1
 		goto at0
 
@@ -205,56 +205,56 @@ func (m *medium) cross2(buf pointer, size uint64, k int, entries []uint64) {
 			next = 16
 			goto out
 		}
-		clear(buf, uintptr(i), 0xfb)
+		strike(buf, uintptr(i), 0xfb)
 		i += q6 + 2
 	at1:
 		if i >= size {
 			next = 17
 			goto out
 		}
-		clear(buf, uintptr(i), 0xef)
+		strike(buf, uintptr(i), 0xef)
 		i += q4 + 2
 	at2:
 		if i >= size {
 			next = 18
 			goto out
 		}
-		clear(buf, uintptr(i), 0xfe)
+		strike(buf, uintptr(i), 0xfe)
 		i += q2 + 0
 	at3:
 		if i >= size {
 			next = 19
 			goto out
 		}
-		clear(buf, uintptr(i), 0xbf)
+		strike(buf, uintptr(i), 0xbf)
 		i += q4 + 2
 	at4:
 		if i >= size {
 			next = 20
 			goto out
 		}
-		clear(buf, uintptr(i), 0xfd)
+		strike(buf, uintptr(i), 0xfd)
 		i += q2 + 0
 	at5:
 		if i >= size {
 			next = 21
 			goto out
 		}
-		clear(buf, uintptr(i), 0x7f)
+		strike(buf, uintptr(i), 0x7f)
 		i += q4 + 2
 	at6:
 		if i >= size {
 			next = 22
 			goto out
 		}
-		clear(buf, uintptr(i), 0xf7)
+		strike(buf, uintptr(i), 0xf7)
 		i += q6 + 2
 	at7:
 		if i >= size {
 			next = 23
 			goto out
 		}
-		clear(buf, uintptr(i), 0xdf)
+		strike(buf, uintptr(i), 0xdf)
 		i += q2 + 1
 		goto at0
 
@@ -292,56 +292,56 @@ func (m *medium) cross3(buf pointer, size uint64, k int, entries []uint64) {
 			next = 24
 			goto out
 		}
-		clear(buf, uintptr(i), 0xf7)
+		strike(buf, uintptr(i), 0xf7)
 		i += q6 + 3
 	at1:
 		if i >= size {
 			next = 25
 			goto out
 		}
-		clear(buf, uintptr(i), 0xfe)
+		strike(buf, uintptr(i), 0xfe)
 		i += q4 + 1
 	at2:
 		if i >= size {
 			next = 26
 			goto out
 		}
-		clear(buf, uintptr(i), 0xbf)
+		strike(buf, uintptr(i), 0xbf)
 		i += q2 + 1
 	at3:
 		if i >= size {
 			next = 27
 			goto out
 		}
-		clear(buf, uintptr(i), 0xdf)
+		strike(buf, uintptr(i), 0xdf)
 		i += q4 + 2
 	at4:
 		if i >= size {
 			next = 28
 			goto out
 		}
-		clear(buf, uintptr(i), 0xfb)
+		strike(buf, uintptr(i), 0xfb)
 		i += q2 + 1
 	at5:
 		if i >= size {
 			next = 29
 			goto out
 		}
-		clear(buf, uintptr(i), 0xfd)
+		strike(buf, uintptr(i), 0xfd)
 		i += q4 + 1
 	at6:
 		if i >= size {
 			next = 30
 			goto out
 		}
-		clear(buf, uintptr(i), 0x7f)
+		strike(buf, uintptr(i), 0x7f)
 		i += q6 + 3
 	at7:
 		if i >= size {
 			next = 31
 			goto out
 		}
-		clear(buf, uintptr(i), 0xef)
+		strike(buf, uintptr(i), 0xef)
 		i += q2 + 1
 		goto at0
 
@@ -379,56 +379,56 @@ func (m *medium) cross4(buf pointer, size uint64, k int, entries []uint64) {
 			next = 32
 			goto out
 		}
-		clear(buf, uintptr(i), 0xef)
+		strike(buf, uintptr(i), 0xef)
 		i += q6 + 3
 	at1:
 		if i >= size {
 			next = 33
 			goto out
 		}
-		clear(buf, uintptr(i), 0x7f)
+		strike(buf, uintptr(i), 0x7f)
 		i += q4 + 3
 	at2:
 		if i >= size {
 			next = 34
 			goto out
 		}
-		clear(buf, uintptr(i), 0xfd)
+		strike(buf, uintptr(i), 0xfd)
 		i += q2 + 1
 	at3:
 		if i >= size {
 			next = 35
 			goto out
 		}
-		clear(buf, uintptr(i), 0xfb)
+		strike(buf, uintptr(i), 0xfb)
 		i += q4 + 2
 	at4:
 		if i >= size {
 			next = 36
 			goto out
 		}
-		clear(buf, uintptr(i), 0xdf)
+		strike(buf, uintptr(i), 0xdf)
 		i += q2 + 1
 	at5:
 		if i >= size {
 			next = 37
 			goto out
 		}
-		clear(buf, uintptr(i), 0xbf)
+		strike(buf, uintptr(i), 0xbf)
 		i += q4 + 3
 	at6:
 		if i >= size {
 			next = 38
 			goto out
 		}
-		clear(buf, uintptr(i), 0xfe)
+		strike(buf, uintptr(i), 0xfe)
 		i += q6 + 3
 	at7:
 		if i >= size {
 			next = 39
 			goto out
 		}
-		clear(buf, uintptr(i), 0xf7)
+		strike(buf, uintptr(i), 0xf7)
 		i += q2 + 1
 		goto at0
 
@@ -466,56 +466,56 @@ func (m *medium) cross5(buf pointer, size uint64, k int, entries []uint64) {
 			next = 40
 			goto out
 		}
-		clear(buf, uintptr(i), 0xdf)
+		strike(buf, uintptr(i), 0xdf)
 		i += q6 + 4
 	at1:
 		if i >= size {
 			next = 41
 			goto out
 		}
-		clear(buf, uintptr(i), 0xf7)
+		strike(buf, uintptr(i), 0xf7)
 		i += q4 + 2
 	at2:
 		if i >= size {
 			next = 42
 			goto out
 		}
-		clear(buf, uintptr(i), 0x7f)
+		strike(buf, uintptr(i), 0x7f)
 		i += q2 + 2
 	at3:
 		if i >= size {
 			next = 43
 			goto out
 		}
-		clear(buf, uintptr(i), 0xfd)
+		strike(buf, uintptr(i), 0xfd)
 		i += q4 + 2
 	at4:
 		if i >= size {
 			next = 44
 			goto out
 		}
-		clear(buf, uintptr(i), 0xbf)
+		strike(buf, uintptr(i), 0xbf)
 		i += q2 + 2
 	at5:
 		if i >= size {
 			next = 45
 			goto out
 		}
-		clear(buf, uintptr(i), 0xfe)
+		strike(buf, uintptr(i), 0xfe)
 		i += q4 + 2
 	at6:
 		if i >= size {
 			next = 46
 			goto out
 		}
-		clear(buf, uintptr(i), 0xef)
+		strike(buf, uintptr(i), 0xef)
 		i += q6 + 4
 	at7:
 		if i >= size {
 			next = 47
 			goto out
 		}
-		clear(buf, uintptr(i), 0xfb)
+		strike(buf, uintptr(i), 0xfb)
 		i += q2 + 1
 		goto at0
 
@@ -553,56 +553,56 @@ func (m *medium) cross6(buf pointer, size uint64, k int, entries []uint64) {
 			next = 48
 			goto out
 		}
-		clear(buf, uintptr(i), 0xbf)
+		strike(buf, uintptr(i), 0xbf)
 		i += q6 + 5
 	at1:
 		if i >= size {
 			next = 49
 			goto out
 		}
-		clear(buf, uintptr(i), 0xfb)
+		strike(buf, uintptr(i), 0xfb)
 		i += q4 + 3
 	at2:
 		if i >= size {
 			next = 50
 			goto out
 		}
-		clear(buf, uintptr(i), 0xf7)
+		strike(buf, uintptr(i), 0xf7)
 		i += q2 + 1
 	at3:
 		if i >= size {
 			next = 51
 			goto out
 		}
-		clear(buf, uintptr(i), 0x7f)
+		strike(buf, uintptr(i), 0x7f)
 		i += q4 + 4
 	at4:
 		if i >= size {
 			next = 52
 			goto out
 		}
-		clear(buf, uintptr(i), 0xfe)
+		strike(buf, uintptr(i), 0xfe)
 		i += q2 + 1
 	at5:
 		if i >= size {
 			next = 53
 			goto out
 		}
-		clear(buf, uintptr(i), 0xef)
+		strike(buf, uintptr(i), 0xef)
 		i += q4 + 3
 	at6:
 		if i >= size {
 			next = 54
 			goto out
 		}
-		clear(buf, uintptr(i), 0xdf)
+		strike(buf, uintptr(i), 0xdf)
 		i += q6 + 5
 	at7:
 		if i >= size {
 			next = 55
 			goto out
 		}
-		clear(buf, uintptr(i), 0xfd)
+		strike(buf, uintptr(i), 0xfd)
 		i += q2 + 1
 		goto at0
 
@@ -640,56 +640,56 @@ func (m *medium) cross7(buf pointer, size uint64, k int, entries []uint64) {
 			next = 56
 			goto out
 		}
-		clear(buf, uintptr(i), 0x7f)
+		strike(buf, uintptr(i), 0x7f)
 		i += q6 + 6
 	at1:
 		if i >= size {
 			next = 57
 			goto out
 		}
-		clear(buf, uintptr(i), 0xbf)
+		strike(buf, uintptr(i), 0xbf)
 		i += q4 + 4
 	at2:
 		if i >= size {
 			next = 58
 			goto out
 		}
-		clear(buf, uintptr(i), 0xdf)
+		strike(buf, uintptr(i), 0xdf)
 		i += q2 + 2
 	at3:
 		if i >= size {
 			next = 59
 			goto out
 		}
-		clear(buf, uintptr(i), 0xef)
+		strike(buf, uintptr(i), 0xef)
 		i += q4 + 4
 	at4:
 		if i >= size {
 			next = 60
 			goto out
 		}
-		clear(buf, uintptr(i), 0xf7)
+		strike(buf, uintptr(i), 0xf7)
 		i += q2 + 2
 	at5:
 		if i >= size {
 			next = 61
 			goto out
 		}
-		clear(buf, uintptr(i), 0xfb)
+		strike(buf, uintptr(i), 0xfb)
 		i += q4 + 4
 	at6:
 		if i >= size {
 			next = 62
 			goto out
 		}
-		clear(buf, uintptr(i), 0xfd)
+		strike(buf, uintptr(i), 0xfd)
 		i += q6 + 6
 	at7:
 		if i >= size {
 			next = 63
 			goto out
 		}
-		clear(buf, uintptr(i), 0xfe)
+		strike(buf, uintptr(i), 0xfe)
 		i += q2 + 1
 		goto at0
 

@@ -29,8 +29,8 @@ type pointer = unsafe.Pointer
 // at is the address n bytes on.
 func at(p pointer, n uintptr) pointer { return unsafe.Add(p, n) }
 
-// clear takes one multiple out: mask is all ones but its bit.
-func clear(p pointer, n uintptr, mask uint8) { *(*uint8)(unsafe.Add(p, n)) &= mask }
+// strike takes one multiple out: mask is all ones but its bit.
+func strike(p pointer, n uintptr, mask uint8) { *(*uint8)(unsafe.Add(p, n)) &= mask }
 
 // first is the address of a slice's first byte.
 func first[T any](s []T) pointer { return pointer(unsafe.SliceData(s)) }

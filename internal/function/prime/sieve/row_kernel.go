@@ -15,14 +15,14 @@ func crossRows0(buf pointer, end, less uintptr, rows []row) {
 		q29 := q * 29
 		for ; i < end; i += 30*q + 1 {
 			here := at(buf, i)
-			clear(here, q+0, 0xfe)
-			clear(here, q7+0, 0xfd)
-			clear(here, q11+0, 0xfb)
-			clear(here, q13+0, 0xf7)
-			clear(here, q17+0, 0xef)
-			clear(here, q19+0, 0xdf)
-			clear(here, q23+0, 0xbf)
-			clear(here, q29+0, 0x7f)
+			strike(here, q+0, 0xfe)
+			strike(here, q7+0, 0xfd)
+			strike(here, q11+0, 0xfb)
+			strike(here, q13+0, 0xf7)
+			strike(here, q17+0, 0xef)
+			strike(here, q19+0, 0xdf)
+			strike(here, q23+0, 0xbf)
+			strike(here, q29+0, 0x7f)
 		}
 		prime.start = uint32(i - less)
 	}
@@ -41,14 +41,14 @@ func crossRows1(buf pointer, end, less uintptr, rows []row) {
 		q29 := q * 29
 		for ; i < end; i += 30*q + 7 {
 			here := at(buf, i)
-			clear(here, q+0, 0xfd)
-			clear(here, q7+1, 0xdf)
-			clear(here, q11+2, 0xef)
-			clear(here, q13+3, 0xfe)
-			clear(here, q17+3, 0x7f)
-			clear(here, q19+4, 0xf7)
-			clear(here, q23+5, 0xfb)
-			clear(here, q29+6, 0xbf)
+			strike(here, q+0, 0xfd)
+			strike(here, q7+1, 0xdf)
+			strike(here, q11+2, 0xef)
+			strike(here, q13+3, 0xfe)
+			strike(here, q17+3, 0x7f)
+			strike(here, q19+4, 0xf7)
+			strike(here, q23+5, 0xfb)
+			strike(here, q29+6, 0xbf)
 		}
 		prime.start = uint32(i - less)
 	}
@@ -67,14 +67,14 @@ func crossRows2(buf pointer, end, less uintptr, rows []row) {
 		q29 := q * 29
 		for ; i < end; i += 30*q + 11 {
 			here := at(buf, i)
-			clear(here, q+0, 0xfb)
-			clear(here, q7+2, 0xef)
-			clear(here, q11+4, 0xfe)
-			clear(here, q13+4, 0xbf)
-			clear(here, q17+6, 0xfd)
-			clear(here, q19+6, 0x7f)
-			clear(here, q23+8, 0xf7)
-			clear(here, q29+10, 0xdf)
+			strike(here, q+0, 0xfb)
+			strike(here, q7+2, 0xef)
+			strike(here, q11+4, 0xfe)
+			strike(here, q13+4, 0xbf)
+			strike(here, q17+6, 0xfd)
+			strike(here, q19+6, 0x7f)
+			strike(here, q23+8, 0xf7)
+			strike(here, q29+10, 0xdf)
 		}
 		prime.start = uint32(i - less)
 	}
@@ -93,14 +93,14 @@ func crossRows3(buf pointer, end, less uintptr, rows []row) {
 		q29 := q * 29
 		for ; i < end; i += 30*q + 13 {
 			here := at(buf, i)
-			clear(here, q+0, 0xf7)
-			clear(here, q7+3, 0xfe)
-			clear(here, q11+4, 0xbf)
-			clear(here, q13+5, 0xdf)
-			clear(here, q17+7, 0xfb)
-			clear(here, q19+8, 0xfd)
-			clear(here, q23+9, 0x7f)
-			clear(here, q29+12, 0xef)
+			strike(here, q+0, 0xf7)
+			strike(here, q7+3, 0xfe)
+			strike(here, q11+4, 0xbf)
+			strike(here, q13+5, 0xdf)
+			strike(here, q17+7, 0xfb)
+			strike(here, q19+8, 0xfd)
+			strike(here, q23+9, 0x7f)
+			strike(here, q29+12, 0xef)
 		}
 		prime.start = uint32(i - less)
 	}
@@ -119,14 +119,14 @@ func crossRows4(buf pointer, end, less uintptr, rows []row) {
 		q29 := q * 29
 		for ; i < end; i += 30*q + 17 {
 			here := at(buf, i)
-			clear(here, q+0, 0xef)
-			clear(here, q7+3, 0x7f)
-			clear(here, q11+6, 0xfd)
-			clear(here, q13+7, 0xfb)
-			clear(here, q17+9, 0xdf)
-			clear(here, q19+10, 0xbf)
-			clear(here, q23+13, 0xfe)
-			clear(here, q29+16, 0xf7)
+			strike(here, q+0, 0xef)
+			strike(here, q7+3, 0x7f)
+			strike(here, q11+6, 0xfd)
+			strike(here, q13+7, 0xfb)
+			strike(here, q17+9, 0xdf)
+			strike(here, q19+10, 0xbf)
+			strike(here, q23+13, 0xfe)
+			strike(here, q29+16, 0xf7)
 		}
 		prime.start = uint32(i - less)
 	}
@@ -145,14 +145,14 @@ func crossRows5(buf pointer, end, less uintptr, rows []row) {
 		q29 := q * 29
 		for ; i < end; i += 30*q + 19 {
 			here := at(buf, i)
-			clear(here, q+0, 0xdf)
-			clear(here, q7+4, 0xf7)
-			clear(here, q11+6, 0x7f)
-			clear(here, q13+8, 0xfd)
-			clear(here, q17+10, 0xbf)
-			clear(here, q19+12, 0xfe)
-			clear(here, q23+14, 0xef)
-			clear(here, q29+18, 0xfb)
+			strike(here, q+0, 0xdf)
+			strike(here, q7+4, 0xf7)
+			strike(here, q11+6, 0x7f)
+			strike(here, q13+8, 0xfd)
+			strike(here, q17+10, 0xbf)
+			strike(here, q19+12, 0xfe)
+			strike(here, q23+14, 0xef)
+			strike(here, q29+18, 0xfb)
 		}
 		prime.start = uint32(i - less)
 	}
@@ -171,14 +171,14 @@ func crossRows6(buf pointer, end, less uintptr, rows []row) {
 		q29 := q * 29
 		for ; i < end; i += 30*q + 23 {
 			here := at(buf, i)
-			clear(here, q+0, 0xbf)
-			clear(here, q7+5, 0xfb)
-			clear(here, q11+8, 0xf7)
-			clear(here, q13+9, 0x7f)
-			clear(here, q17+13, 0xfe)
-			clear(here, q19+14, 0xef)
-			clear(here, q23+17, 0xdf)
-			clear(here, q29+22, 0xfd)
+			strike(here, q+0, 0xbf)
+			strike(here, q7+5, 0xfb)
+			strike(here, q11+8, 0xf7)
+			strike(here, q13+9, 0x7f)
+			strike(here, q17+13, 0xfe)
+			strike(here, q19+14, 0xef)
+			strike(here, q23+17, 0xdf)
+			strike(here, q29+22, 0xfd)
 		}
 		prime.start = uint32(i - less)
 	}
@@ -197,14 +197,14 @@ func crossRows7(buf pointer, end, less uintptr, rows []row) {
 		q29 := q * 29
 		for ; i < end; i += 30*q + 29 {
 			here := at(buf, i)
-			clear(here, q+0, 0x7f)
-			clear(here, q7+6, 0xbf)
-			clear(here, q11+10, 0xdf)
-			clear(here, q13+12, 0xef)
-			clear(here, q17+16, 0xf7)
-			clear(here, q19+18, 0xfb)
-			clear(here, q23+22, 0xfd)
-			clear(here, q29+28, 0xfe)
+			strike(here, q+0, 0x7f)
+			strike(here, q7+6, 0xbf)
+			strike(here, q11+10, 0xdf)
+			strike(here, q13+12, 0xef)
+			strike(here, q17+16, 0xf7)
+			strike(here, q19+18, 0xfb)
+			strike(here, q23+22, 0xfd)
+			strike(here, q29+28, 0xfe)
 		}
 		prime.start = uint32(i - less)
 	}

@@ -93,7 +93,7 @@ func (s *sieve) start(w Window) {
 	s.limit = w.limit()
 	total := w.To/Turn - s.base + 1
 	rowMax := min(s.config.rowMax, s.limit)
-	s.front = roundUp(int(rowMax), block) + block
+	s.front = wholeBlocks(int(rowMax)) + block
 	s.size = s.config.segment
 	if s.limit <= s.config.mediumMax {
 		s.size = even(total, s.size, s.front)
@@ -123,13 +123,14 @@ func (s *sieve) start(w Window) {
 // less than front where there is more than one.
 func even(total uint64, size, front int) int {
 	if total <= uint64(size) {
-		return roundUp(int(total), block)
+		return wholeBlocks(int(total))
 	}
 	parts := (total + uint64(size) - 1) / uint64(size)
-	return max(roundUp(int((total+parts-1)/parts), block), front)
+	return max(wholeBlocks(int((total+parts-1)/parts)), front)
 }
 
-func roundUp(n, unit int) int { return (n + unit - 1) / unit * unit }
+// wholeBlocks is n rounded up to blocks.
+func wholeBlocks(n int) int { return (n + block - 1) / block * block }
 
 // next sieves the next segment and reports whether there are more. The segment
 // is good until the next call.
@@ -137,7 +138,7 @@ func (s *sieve) next(ctx context.Context) (segment Segment, more bool, err error
 	left := s.to/Turn - s.base + 1
 	n := s.size
 	if more = left > uint64(n); !more {
-		n = roundUp(int(left), block)
+		n = wholeBlocks(int(left))
 	}
 	if err := s.begin(ctx, s.base+uint64(s.size)); err != nil {
 		return Segment{}, false, err
