@@ -35,6 +35,9 @@ type runSettings struct {
 	attempts uint8
 	deadline time.Duration
 	skipDead bool
+	// certificate is the file the certificate of the answer goes to; "": it
+	// stays in the answer.
+	certificate string
 }
 
 // runCommand is run, with a command for each function below it.
@@ -70,6 +73,7 @@ goes on from what was counted; --new begins again.`,
 	flags.Uint8Var(&r.attempts, "attempts", polymath.DefaultAttempts, "how often a part that fails is tried, 1 to 20")
 	flags.DurationVar(&r.deadline, "deadline", 0, "fail when not finished this long after the submission, such as 90s or 12h")
 	flags.BoolVar(&r.skipDead, "skip-dead", false, "give the answer without the units that cannot be calculated")
+	flags.StringVar(&r.certificate, "certificate", "", "the `file` for the certificate of an answer with --verify")
 	for _, name := range all.Set(true).Names() {
 		cmd.AddCommand(r.functionCommand(name))
 	}
@@ -135,8 +139,10 @@ func (r *runSettings) plan(cmd *cobra.Command, f function.Function, args []strin
 		Function: f.Describe().Name,
 		Options:  polymath.Options{Queue: r.queue, Priority: r.priority, Attempts: r.attempts, SkipDead: r.skipDead},
 	}
-	spec.Input, spec.Plan, err = f.Plan(input)
-	return spec, err
+	if spec.Input, spec.Plan, err = f.Plan(input); err != nil {
+		return spec, err
+	}
+	return spec, r.checkCertificate(spec.Input)
 }
 
 func (r *runSettings) checkOptions() error {
@@ -237,7 +243,7 @@ func (r *runSettings) report(f function.Function, job polymath.Job) error {
 		if err != nil {
 			return err
 		}
-		out.Result = answer
+		out.Result, failure = r.keepCertificate(answer)
 	} else {
 		out.Code, out.Error = job.Code.String(), job.Error
 		failure = polymath.Errorf(polymath.JobFailed, "%v %s: %s", job.ID, job.State, job.Error)

@@ -46,6 +46,7 @@ var layers = []row{
 	{pkg: "internal/function/lines", layer: port},
 
 	{pkg: "internal/function/input", layer: shared},
+	{pkg: "internal/certificate", layer: shared},
 	{pkg: "internal/function/prime/sieve", layer: shared},
 
 	{pkg: "internal/disk/disktest", layer: adapter, kit: true},
@@ -60,6 +61,7 @@ var layers = []row{
 	{pkg: "internal/function/prime", layer: adapter},
 	{pkg: "internal/function/primecount", layer: adapter},
 	{pkg: "internal/function/factor", layer: adapter},
+	{pkg: "internal/function/verified", layer: adapter},
 	{pkg: "internal/function/montecarlo", layer: adapter},
 	{pkg: "internal/function/trial", layer: adapter},
 
