@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"regexp"
@@ -35,16 +34,16 @@ var counts = [...]struct {
 const runs = 5
 
 func main() {
-	if err := measure(context.Background(), os.Stdout); err != nil {
+	if err := measure(context.Background()); err != nil {
 		fmt.Fprintln(os.Stderr, "pi:", err)
 		os.Exit(1)
 	}
 }
 
-func measure(ctx context.Context, out io.Writer) error {
+func measure(ctx context.Context) error {
 	peer := findPeer()
 	threads := runtime.GOMAXPROCS(0)
-	fmt.Fprintf(out, "%d threads, %s, beside %s\n", threads, runtime.Version(), peer)
+	fmt.Printf("%d threads, %s, beside %s\n", threads, runtime.Version(), peer)
 	for _, c := range counts {
 		var ours, theirs []time.Duration
 		for range runs {
@@ -61,17 +60,17 @@ func measure(ctx context.Context, out io.Writer) error {
 			}
 			theirs = append(theirs, took)
 		}
-		report(out, c.name, ours, theirs)
+		report(c.name, ours, theirs)
 	}
 	return nil
 }
 
 // report prints the bar in seconds, and as a quotient where there is a peer.
-func report(out io.Writer, name string, ours, theirs []time.Duration) {
-	fmt.Fprintf(out, "pi(%s): ours %v, theirs %v\n", name, ours, theirs)
-	fmt.Fprintf(out, "bar pi/%s-s %.3f\n", name, middle(ours).Seconds())
+func report(name string, ours, theirs []time.Duration) {
+	fmt.Printf("pi(%s): ours %v, theirs %v\n", name, ours, theirs)
+	fmt.Printf("bar pi/%s-s %.3f\n", name, middle(ours).Seconds())
 	if len(theirs) > 0 {
-		fmt.Fprintf(out, "bar pi/%s %.2f\n", name, middle(ours).Seconds()/middle(theirs).Seconds())
+		fmt.Printf("bar pi/%s %.2f\n", name, middle(ours).Seconds()/middle(theirs).Seconds())
 	}
 }
 
@@ -127,7 +126,7 @@ func (p program) count(ctx context.Context, x, want uint64, threads int) (time.D
 		return 0, fmt.Errorf("run %s: %w", string(p), err)
 	}
 	found := answer.FindSubmatch(out)
-	if found == nil || string(found[1]) != strconv.FormatUint(want, 10) {
+	if len(found) == 0 || string(found[1]) != strconv.FormatUint(want, 10) {
 		return 0, fmt.Errorf("%s: %q is not a count of %d and its time", string(p), out, want)
 	}
 	seconds, err := strconv.ParseFloat(string(found[2]), 64)

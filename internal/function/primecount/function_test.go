@@ -64,11 +64,11 @@ func TestCancelledBuilderHarmsNobody(t *testing.T) {
 	}
 	failed := &preparation{shape: s, ready: make(chan struct{}), err: context.Canceled}
 	close(failed.ready)
-	f.recent = failed
+	f.recent[0] = failed
 	if _, err := f.table(context.Background(), s); err != nil {
 		t.Errorf("beside it: %v", err)
 	}
-	f.recent = &preparation{shape: s, ready: make(chan struct{})} // never ready
+	f.recent[0] = &preparation{shape: s, ready: make(chan struct{})} // never ready
 	if _, err := f.table(cancelled, s); !errors.Is(err, context.Canceled) {
 		t.Errorf("waiting for one, cancelled: %v", err)
 	}

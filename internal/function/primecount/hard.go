@@ -69,11 +69,12 @@ func (w *interval) start(ctx context.Context, low uint64) error {
 	}
 	w.primesBelow = fromRougher(phi)
 	for b := range w.phi {
-		if b < len(phi) {
+		switch {
+		case b < len(phi):
 			w.phi[b] = phi[b]
-		} else if uint64(b) <= w.primesBelow {
+		case uint64(b) <= w.primesBelow:
 			w.phi[b] = w.primesBelow - uint64(b) + 1
-		} else {
+		default:
 			w.phi[b] = 1
 		}
 	}

@@ -1,6 +1,9 @@
 package primecount
 
-import "math/bits"
+import (
+	"math/bits"
+	"slices"
+)
 
 // countPrimes subtracts the pairs of primes p <= q beyond y whose x/p lies in
 // the segment, and steps behind it. The first struck primes are out of the
@@ -30,8 +33,8 @@ func (w *interval) pairs(below uint64) {
 	base := (least + 1) / word * 8
 	w.sieveWindow(base, most)
 	c := counter{s: s}
-	for i := len(w.window) - 1; i >= 0; i-- {
-		for set := w.window[i]; set != 0; {
+	for i, set := range slices.Backward(w.window) {
+		for set != 0 {
 			bit := bits.Len8(set) - 1
 			set ^= 1 << bit
 			p := (base+uint64(i))*turn + wheel[bit]

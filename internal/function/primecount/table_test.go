@@ -91,7 +91,7 @@ func TestPatternPhi(t *testing.T) {
 	primes := []uint64{2, 3, 5, 7, 11, 13, 17}
 	var count uint64
 next:
-	for n := uint64(0); n < period+1000; n++ {
+	for n := range uint64(period + 1000) {
 		for _, prime := range primes {
 			if n%prime == 0 {
 				if got := p.phi(n); got != count {

@@ -2,6 +2,7 @@ package verified
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/polymath-run/polymath"
@@ -58,7 +59,7 @@ type piece struct {
 
 func (k *check) run(ctx context.Context, parts []int, goroutines int) error {
 	for i := range k.points {
-		parts = append(parts[:len(parts):len(parts)], len(k.parts)+i)
+		parts = append(slices.Clip(parts), len(k.parts)+i)
 	}
 	for _, i := range parts {
 		units := polymath.Interval{To: k.all()[i].plan.Units}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/polymath-run/polymath"
@@ -30,7 +31,7 @@ func New(primes, formula function.Function) *Function { return &Function{primes,
 // Describe implements function.Function.
 func (f *Function) Describe() function.Description {
 	d := f.Function.Describe()
-	d.Params = append(d.Params[:len(d.Params):len(d.Params)], function.Param{
+	d.Params = append(slices.Clip(d.Params), function.Param{
 		Name: verify, Type: function.Flag,
 		Doc: "count twice, by sieve and by formula, and give the certificate of it; for counts, up to 1e18",
 	})

@@ -3,6 +3,7 @@ package verified
 import (
 	"context"
 	"math/big"
+	"slices"
 
 	"github.com/polymath-run/polymath"
 	"github.com/polymath-run/polymath/internal/certificate"
@@ -81,8 +82,8 @@ func (t *tally) runPoint(ctx context.Context, i int, p part, task function.Task)
 // pack makes one number of the slots, in decimal.
 func (t *tally) pack() []byte {
 	sum := new(big.Int)
-	for i := len(t.slots) - 1; i >= 0; i-- {
-		sum.Lsh(sum, slotBits).Add(sum, t.slots[i])
+	for _, slot := range slices.Backward(t.slots) {
+		sum.Lsh(sum, slotBits).Add(sum, slot)
 	}
 	return []byte(sum.String())
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/big"
+	"slices"
 
 	"github.com/polymath-run/polymath"
 	"github.com/polymath-run/polymath/internal/certificate"
@@ -92,7 +93,7 @@ func planned(f function.Function, from, to uint64, in []byte) (part, error) {
 }
 
 // all lists the parts in the order of their units.
-func (w *work) all() []part { return append(w.parts[:len(w.parts):len(w.parts)], w.points...) }
+func (w *work) all() []part { return append(slices.Clip(w.parts), w.points...) }
 
 func (w *work) units() (sum uint64) {
 	for _, p := range w.all() {
