@@ -212,7 +212,7 @@ func difference(got, want content) string {
 	case got.Gap != want.Gap:
 		return fmt.Sprintf("gap %v, want %v", got.Gap, want.Gap)
 	case !reflect.DeepEqual(got.Jobs, want.Jobs):
-		return fmt.Sprintf("%d jobs, want %d:\n%+v\n%+v", len(got.Jobs), len(want.Jobs), got.Jobs, want.Jobs)
+		return fmt.Sprintf("%d jobs, want %d:\n%.2000s\n%.2000s", len(got.Jobs), len(want.Jobs), fmt.Sprintf("%+v", got.Jobs), fmt.Sprintf("%+v", want.Jobs))
 	case !reflect.DeepEqual(got.Letters, want.Letters):
 		return fmt.Sprintf("%d letters, want %d:\n%+v\n%+v", len(got.Letters), len(want.Letters), got.Letters, want.Letters)
 	default:
