@@ -84,6 +84,10 @@ $(LINTER): tools/go.mod tools/go.sum
 	@cd tools && $(GO) build -o ../$@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 	@touch $@
 
+.PHONY: generate
+generate: ## write the code that follows from the .proto files (needs npm)
+	@scripts/generate
+
 .PHONY: cross
 cross: ## build and vet for every system we release for
 	@for platform in $(PLATFORMS); do \
