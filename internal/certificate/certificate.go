@@ -14,6 +14,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"io"
 	"strconv"
 
@@ -119,13 +120,23 @@ func (c *Certificate) digest() (string, error) {
 
 // Decode reads a certificate, also from within an answer that carries one or
 // from what a run prints as JSON. It refuses, as an InvalidArgument error, what
-// is no certificate, one of another format, one that is damaged, and one that
-// contradicts itself.
+// is no certificate, one of another format, one that is damaged, one that says
+// something twice or in another form than Encode does, one that contradicts
+// itself, and one whose answer says something else.
 func Decode(data []byte) (*Certificate, error) {
 	if len(data) > MaxBytes {
 		return nil, bad("it has more than %d bytes", MaxBytes)
 	}
-	data = unwrap(data)
+	w := unwrap(data)
+	c, err := decode(w.certificate)
+	if err != nil {
+		return nil, err
+	}
+	return c, w.agrees(c)
+}
+
+// decode reads what Encode writes, whatever the blanks between.
+func decode(data []byte) (*Certificate, error) {
 	var head struct {
 		Format int `json:"format"`
 	}
@@ -151,26 +162,28 @@ func Decode(data []byte) (*Certificate, error) {
 	if digest != c.Digest {
 		return nil, bad("it was changed or damaged: its content has the digest %s, it says %.80q", digest, c.Digest)
 	}
+	if err := c.wrote(data); err != nil {
+		return nil, err
+	}
 	return &c, c.consistent()
 }
 
-// unwrap finds the certificate in an answer, or in a result of a run, that has
-// one; other data it leaves as they are.
-func unwrap(data []byte) []byte {
-	var outer struct {
-		Result      json.RawMessage `json:"result"`
-		Certificate json.RawMessage `json:"certificate"`
+// wrote checks that a sealed certificate is written as data are. JSON lets a
+// file say a thing twice, in capitals too, and the last one counts: a reader
+// would see a count that nobody checked.
+func (c *Certificate) wrote(data []byte) error {
+	ours, err := c.Encode()
+	if err != nil {
+		return err
 	}
-	if json.Unmarshal(data, &outer) != nil {
-		return data
+	var want, got bytes.Buffer
+	if err := errors.Join(json.Compact(&want, ours), json.Compact(&got, data)); err != nil {
+		return bad("%v", err)
 	}
-	if outer.Certificate != nil {
-		return outer.Certificate
+	if !bytes.Equal(want.Bytes(), got.Bytes()) {
+		return bad("it is not in the form it was written in: a field is there twice, in another order or in other words")
 	}
-	if outer.Result != nil {
-		return unwrap(outer.Result)
-	}
-	return data
+	return nil
 }
 
 func bad(format string, args ...any) error {

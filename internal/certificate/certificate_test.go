@@ -52,10 +52,12 @@ func TestRoundTrip(t *testing.T) {
 func TestEveryChangedByteIsFound(t *testing.T) {
 	data := encoded(t)
 	for i, b := range data[:len(data)-1] {
-		changed := bytes.Clone(data)
-		changed[i] = b ^ 1
-		if _, err := Decode(changed); err == nil && !blank(b) {
-			t.Errorf("byte %d, %q, may be %q", i, b, b^1)
+		for bit := range 8 {
+			changed := bytes.Clone(data)
+			changed[i] = b ^ 1<<bit
+			if _, err := Decode(changed); err == nil && !blank(b) {
+				t.Errorf("byte %d, %q, may be %q", i, b, changed[i])
+			}
 		}
 		if _, err := Decode(append(bytes.Clone(data[:i]), data[i+1:]...)); err == nil && !blank(b) {
 			t.Errorf("byte %d, %q, may be missing", i, b)
@@ -106,6 +108,49 @@ func TestDecodeRefuses(t *testing.T) {
 		"bytes":          good + strings.Repeat(" ", MaxBytes),
 	} {
 		if _, err := Decode([]byte(text)); polymath.CodeOf(err) != polymath.InvalidArgument || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// What a reader sees is what is checked: nothing may be said twice, in capitals,
+// or around the certificate, and be another thing.
+func TestWhatIsReadIsWhatIsCertified(t *testing.T) {
+	good := string(encoded(t))
+	replaced := func(old, text string) string {
+		changed := strings.Replace(good, old, text, 1)
+		if changed == good {
+			t.Fatalf("%q is not in the sample", old)
+		}
+		return changed
+	}
+	for name, text := range map[string]string{
+		"count twice":           replaced(`"count": 6,`, `"count": 999, "count": 6,`),
+		"count in capitals":     replaced(`"count": 6,`, `"COUNT": 999, "count": 6,`),
+		"count last":            replaced(`"count": 6,`, `"count": 6, "Count": 6,`),
+		"part twice":            replaced(`"count": 4,`, `"count": 5, "count": 4,`),
+		"parts twice":           replaced(`"parts": [`, `"parts": [], "parts": [`),
+		"another order":         replaced("\"from\": 10,\n  \"to\": 30,", `"to": 30, "from": 10,`),
+		"a number as text":      replaced(`"count": 6,`, `"count": "6",`),
+		"another form":          replaced(`"from": 10,`, `"from": 1e1,`),
+		"null in between":       replaced(`"count": 6,`, `"count": null, "count": 6,`),
+		"another answer":        `{"count":999,"verified":true,"certificate":` + good + `}`,
+		"another answer, typed": `{"count":"6e0","certificate":` + strings.Replace(good, `"to": 30`, `"to": 31`, 1) + `}`,
+		"another range":         `{"job":"j","input":{"from":0,"to":30},"result":{"count":6,"certificate":` + good + `}}`,
+		"another end":           `{"job":"j","input":{"from":10,"to":31},"result":{"count":6,"certificate":` + good + `}}`,
+		"another count":         `{"job":"j","input":{"from":10,"to":30},"result":{"count":7,"certificate":` + good + `}}`,
+		"twice":                 `{"count":6,"certificate":` + good + `}` + good,
+	} {
+		if _, err := Decode([]byte(text)); polymath.CodeOf(err) != polymath.InvalidArgument {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for name, text := range map[string]string{
+		"blanks":         strings.ReplaceAll(good, "\n", "\t\r\n "),
+		"one line":       strings.ReplaceAll(good, "\n", ""),
+		"a whole answer": `{"job":"j","input":{"from":"10","to":3e1},"result":{"count":6,"verified":true,"certificate":` + good + `}}`,
+	} {
+		if _, err := Decode([]byte(text)); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

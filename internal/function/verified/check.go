@@ -27,15 +27,39 @@ func (f *Function) Check(ctx context.Context, c *certificate.Certificate, parts 
 			"the certificate has version %d of the sieve and %d of the formula: this program has %d and %d; check it with the release that wrote it",
 			c.Sieve.Version, c.Formula.Version, sieveVersion, formulaVersion)
 	}
+	if c.Sieve.Method != sieveMethod || c.Formula.Method != formulaMethod {
+		return polymath.Errorf(polymath.InvalidArgument, "the certificate is of the methods %.80q and %.80q: this program has %q and %q",
+			c.Sieve.Method, c.Formula.Method, sieveMethod, formulaMethod)
+	}
 	w := work{from: from, to: to}
 	if err := w.cut(f); err != nil {
 		return err
 	}
-	if len(w.parts) != len(c.Sieve.Parts) {
-		return polymath.Errorf(polymath.InvalidArgument, "the certificate has %d parts where %d belong", len(c.Sieve.Parts), len(w.parts))
+	if err := w.isCutAs(c.Sieve.Parts); err != nil {
+		return err
 	}
 	k := &check{work: &w, claim: c, tally: newTally(), progress: progress}
 	return k.run(ctx, parts, goroutines)
+}
+
+// isCutAs checks that parts of a certificate are those of its range: another
+// border or number of units would be a claim that counting again cannot see.
+func (w *work) isCutAs(parts []certificate.Part) error {
+	if len(w.parts) != len(parts) {
+		return polymath.Errorf(polymath.InvalidArgument, "the certificate has %d parts where %d belong", len(parts), len(w.parts))
+	}
+	for i, p := range w.parts {
+		said := parts[i]
+		from, isFrom := said.From.Uint64()
+		to, isTo := said.To.Uint64()
+		units, isUnits := said.Units.Uint64()
+		if !isFrom || !isTo || !isUnits || from != p.from || to != p.to || units != p.plan.Units {
+			return polymath.Errorf(polymath.InvalidArgument,
+				"part %d of the certificate has %s units from %s to %s, where %d units from %d to %d belong",
+				i, said.Units.Clip(), said.From.Clip(), said.To.Clip(), p.plan.Units, p.from, p.to)
+		}
+	}
+	return nil
 }
 
 // check is one check by several goroutines.

@@ -129,6 +129,13 @@ func TestForgedCertificatesAreFound(t *testing.T) {
 		}, nil, polymath.Conflict, "primes up to"},
 		{"another function", func(c *certificate.Certificate) { c.Function = "twins" }, nil, polymath.InvalidArgument, "twins"},
 		{"a later version", func(c *certificate.Certificate) { c.Sieve.Version++ }, nil, polymath.InvalidArgument, "version"},
+		{"another method", func(c *certificate.Certificate) { c.Sieve.Method = "crystal ball" }, nil, polymath.InvalidArgument, "crystal ball"},
+		{"another formula", func(c *certificate.Certificate) { c.Formula.Method = "guess" }, nil, polymath.InvalidArgument, "guess"},
+		{"more units", func(c *certificate.Certificate) { c.Sieve.Parts[0].Units = certificate.Integer(77) }, nil, polymath.InvalidArgument, "77 units"},
+		{"another border", func(c *certificate.Certificate) {
+			c.Sieve.Parts[0].To = certificate.Integer(c.Sieve.Parts[0].To.Big().Uint64() + 1)
+			c.Sieve.Parts[1].From = certificate.Integer(c.Sieve.Parts[1].From.Big().Uint64() + 1)
+		}, nil, polymath.InvalidArgument, "part 0"},
 		{"other parts", func(c *certificate.Certificate) {
 			c.Sieve.Parts[1].From = c.Sieve.Parts[0].From
 			c.Sieve.Parts[1].Count = c.Count
