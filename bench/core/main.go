@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/polymath-run/polymath"
+	"github.com/polymath-run/polymath/bench/device"
 	"github.com/polymath-run/polymath/internal/archive"
 	"github.com/polymath-run/polymath/internal/checkpoint"
 	"github.com/polymath-run/polymath/internal/disk"
@@ -70,7 +71,7 @@ func open(ctx context.Context) (c *core, err error) {
 	if c.path, err = os.MkdirTemp("", "polymath-core-"); err != nil {
 		return nil, err
 	}
-	if err := realDisk(c.path); err != nil {
+	if err := device.Check(c.path); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(c.path))
 	}
 	log, err := disk.Dir(filepath.Join(c.path, "wal"))

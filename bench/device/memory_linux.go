@@ -1,4 +1,4 @@
-package main
+package device
 
 import (
 	"fmt"
@@ -8,8 +8,8 @@ import (
 // tmpfsMagic is the type of a file system in memory (statfs(2)).
 const tmpfsMagic = 0x01021994
 
-// realDisk refuses a directory in memory: a sync costs nothing there.
-func realDisk(path string) error {
+// Check refuses a directory in memory: a sync costs nothing there.
+func Check(path string) error {
 	var s syscall.Statfs_t
 	if err := syscall.Statfs(path, &s); err != nil {
 		return err
