@@ -27,10 +27,10 @@ type Effects struct {
 	Answers  []Answer // one for each command, in order
 	Grants   []Grant
 	Retired  []Retired
-	Joined   []polymath.Ref   // worker sessions that opened
-	Closed   []polymath.Ref   // sessions that ended
-	Ended    []polymath.Token // leases that are over, for whatever reason
-	Finished []polymath.Job   // left the ledger with this entry; for the archive
+	Joined   []polymath.Ref // worker sessions that opened
+	Closed   []polymath.Ref // sessions that ended
+	Ended    []Ended        // leases that are over, for whatever reason
+	Finished []polymath.Job // left the ledger with this entry; for the archive
 	Dead     []polymath.DeadLetter
 	Events   []Event // numbered by their place here
 	Prune    int64   // not 0: the archive may forget what ended before
@@ -55,6 +55,25 @@ type Retired struct {
 	Session polymath.Ref
 	Token   polymath.Token
 }
+
+// Ended is a lease that is over.
+type Ended struct {
+	Token   polymath.Token
+	Outcome Outcome
+	Units   uint64 // of its interval
+}
+
+// Outcome says why a lease ended.
+type Outcome uint8
+
+// The outcomes of leases.
+const (
+	Superseded Outcome = iota // the job ended, or the twin lease was first
+	Completed                 // its output was merged: Units are done
+	Errored                   // the function failed, or its output was unusable
+	Returned                  // handed back by its worker, uncounted
+	Expired                   // silent for too long, or its worker vanished
+)
 
 // EventKind says what an Event tells.
 type EventKind uint8

@@ -14,10 +14,11 @@ type lease struct {
 	session  *session
 	interval polymath.Interval
 	attempt  uint32
-	cause    string // of the last failure of this interval, "" for none
-	again    bool   // the interval failed before
-	twin     *lease // the other token, or nil
-	suspect  bool   // the timekeeper finds it slow: is in Ledger.suspects
+	cause    string  // of the last failure of this interval, "" for none
+	again    bool    // the interval failed before
+	twin     *lease  // the other token, or nil
+	suspect  bool    // the timekeeper finds it slow: is in Ledger.suspects
+	outcome  Outcome // set by the command that ends it
 }
 
 // held finds the lease of a token, for the command that ends it.
@@ -52,7 +53,7 @@ func (l *Ledger) drop(ls *lease) {
 	if q.leased--; q.concurrency > 0 {
 		l.relist(q)
 	}
-	l.ended = append(l.ended, l.token(ls.ref))
+	l.ended = append(l.ended, Ended{l.token(ls.ref), ls.outcome, ls.interval.Len()})
 	l.park(s)
 }
 
@@ -98,6 +99,7 @@ func (k *Complete) apply(l *Ledger, fx *Effects) Answer {
 	if ls.twin != nil && l.fault != KeepTwin {
 		l.retire(ls.twin, fx)
 	}
+	ls.outcome = Completed
 	l.drop(ls)
 	r.done += ls.interval.Len()
 	l.settle(j, fx)
@@ -120,6 +122,7 @@ func (l *Ledger) anyLease(old polymath.Ref) *lease {
 // badOutput deals with an output that is none: too large an answer fails the
 // job, anything else is a failure of the interval.
 func (l *Ledger) badOutput(ls *lease, err error, fx *Effects) Answer {
+	ls.outcome = Errored
 	if polymath.CodeOf(err) == polymath.TooLarge {
 		l.finish(ls.job, polymath.Failed, polymath.TooLarge, err.Error(), fx)
 	} else {
@@ -143,6 +146,7 @@ func (f *Fail) apply(l *Ledger, fx *Effects) Answer {
 	if ls == nil {
 		return stale
 	}
+	ls.outcome = Errored
 	l.giveUp(ls, f.Error, fx)
 	return Answer{}
 }
@@ -152,6 +156,7 @@ func (r *Release) apply(l *Ledger, _ *Effects) Answer {
 	if ls == nil {
 		return stale
 	}
+	ls.outcome = Returned
 	l.giveBack(ls)
 	return Answer{}
 }
@@ -165,6 +170,7 @@ func (e *Expire) apply(l *Ledger, fx *Effects) Answer {
 		return stale
 	}
 	fx.Retired = append(fx.Retired, Retired{ls.session.ref, e.Token})
+	ls.outcome = Expired
 	if e.Started {
 		l.giveUp(ls, e.Reason, fx)
 	} else {

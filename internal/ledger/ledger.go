@@ -55,9 +55,9 @@ type Ledger struct {
 	queueNames map[queueName]*queue
 
 	buckets [bucketCount]bucket
-	jobs    uint64           // unfinished
-	bytes   uint64           // of their inputs, cost tables and answers so far
-	ended   []polymath.Token // leases dropped by the entry being applied
+	jobs    uint64  // unfinished
+	bytes   uint64  // of their inputs, cost tables and answers so far
+	ended   []Ended // leases dropped by the entry being applied
 
 	leases   map[polymath.Ref]*lease
 	suspects []*lease // slow ones, in the order they were marked

@@ -80,7 +80,7 @@ func (o *oracle) answer(cmd Command, a Answer, fx *Effects) error {
 		if a.Err != nil {
 			return nil //nolint:nilerr // refused: nothing may have changed
 		}
-		if !live || !slices.Contains(fx.Ended, cmd.Token) {
+		if !live || !slices.Contains(fx.Ended, Ended{cmd.Token, Completed, ls.Interval.Len()}) {
 			return fmt.Errorf("stale token %v was taken", cmd.Token)
 		}
 		k := o.jobs[ls.Job]
@@ -90,6 +90,20 @@ func (o *oracle) answer(cmd Command, a Answer, fx *Effects) error {
 			}
 		}
 		k.merged = append(k.merged, merged{ls.Interval, bytes.Clone(cmd.Output)})
+	case *Fail:
+		return o.over(cmd.Token, Errored, a, fx)
+	case *Release:
+		return o.over(cmd.Token, Returned, a, fx)
+	case *Expire:
+		return o.over(cmd.Token, Expired, a, fx)
+	}
+	return nil
+}
+
+// over checks that a command that was taken ended its lease, and says as what.
+func (o *oracle) over(t polymath.Token, as Outcome, a Answer, fx *Effects) error {
+	if want := (Ended{t, as, o.out[t].Interval.Len()}); a.Err == nil && !slices.Contains(fx.Ended, want) {
+		return fmt.Errorf("the end %v is not among %v", want, fx.Ended)
 	}
 	return nil
 }
@@ -219,12 +233,12 @@ func (k *known) reference() string {
 
 // leases follows what ended and what was granted.
 func (o *oracle) leases(fx *Effects) error {
-	for _, t := range fx.Ended {
-		if _, ok := o.out[t]; !ok {
-			return fmt.Errorf("lease %v ended and was not out", t)
+	for _, e := range fx.Ended {
+		if ls, ok := o.out[e.Token]; !ok || ls.Interval.Len() != e.Units {
+			return fmt.Errorf("lease %v ended with %d units and was not out with them", e.Token, e.Units)
 		}
-		delete(o.out, t)
-		o.ended = append(o.ended, t)
+		delete(o.out, e.Token)
+		o.ended = append(o.ended, e.Token)
 	}
 	for _, g := range fx.Grants {
 		ls := g.Lease

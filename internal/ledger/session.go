@@ -77,7 +77,8 @@ func (k *Close) apply(l *Ledger, fx *Effects) Answer {
 	fx.Closed = append(fx.Closed, s.ref)
 	for len(s.leases) > 0 {
 		ls := s.leases[0]
-		if k.Lost {
+		if ls.outcome = Returned; k.Lost {
+			ls.outcome = Expired
 			l.giveUp(ls, "worker "+s.name+" vanished", fx)
 		} else {
 			l.giveBack(ls)

@@ -66,6 +66,12 @@ func TestClose(t *testing.T) {
 		if len(fx.Ended) != out || !slices.Contains(fx.Closed, w) {
 			t.Errorf("%d of %d leases ended", len(fx.Ended), out)
 		}
+		want := map[bool]Outcome{false: Returned, true: Expired}[lost]
+		for _, e := range fx.Ended {
+			if e.Outcome != want {
+				t.Errorf("lost %v: lease %v ended as %d, want %d", lost, e.Token, e.Outcome, want)
+			}
+		}
 		r.worker(2)
 		waits := r.l.NextTick() == 1
 		if waits != lost || len(r.l.Leases()) > 0 == lost {
@@ -80,9 +86,10 @@ func TestExpire(t *testing.T) {
 	for _, started := range []bool{false, true} {
 		r := newRig(t)
 		w := r.worker(1)
-		token := r.apply(&Submit{Spec: spec(100)}).Grants[0].Lease.Token
+		lease := r.apply(&Submit{Spec: spec(100)}).Grants[0].Lease
+		token := lease.Token
 		fx := r.apply(&Expire{Term: r.term, Token: token, Started: started, Reason: "silent"})
-		if want := (Retired{w, token}); !slices.Contains(fx.Retired, want) || !slices.Contains(fx.Ended, token) {
+		if want := (Retired{w, token}); !slices.Contains(fx.Retired, want) || !slices.Contains(fx.Ended, Ended{token, Expired, lease.Interval.Len()}) {
 			t.Errorf("retired %v", fx.Retired)
 		}
 		if started != (r.l.NextTick() == 1) {

@@ -117,10 +117,10 @@ func (k *keeper) observe(fx *ledger.Effects) {
 	for _, g := range fx.Grants {
 		k.watchLease(g, now)
 	}
-	for _, t := range fx.Ended {
-		if w := k.leases[t]; w != nil {
+	for _, e := range fx.Ended {
+		if w := k.leases[e.Token]; w != nil {
 			k.remove(w)
-			delete(k.leases, t)
+			delete(k.leases, e.Token)
 		}
 	}
 	for _, s := range fx.Closed {

@@ -162,8 +162,8 @@ func (o *oracle) examine(r journal.Record, fx *ledger.Effects) {
 			}
 		}
 	}
-	for _, t := range fx.Ended {
-		o.end(t)
+	for _, end := range fx.Ended {
+		o.end(end.Token)
 	}
 	for _, g := range fx.Grants {
 		o.grant(g)
