@@ -185,10 +185,6 @@ func (r *eventRecord) code(c *coder) {
 
 // public are the events of the record as readers get them.
 func (r *eventRecord) public(shard uint8, at polymath.Index) []event.Event {
-	out := make([]event.Event, len(r.events))
-	for i, e := range r.events {
-		id := event.ID{Shard: shard, Index: at, N: uint32(i)}
-		out[i] = event.Event{ID: id, Kind: event.Kind(e.Kind), Job: e.Job, Name: e.Name, At: r.at}
-	}
-	return out
+	fx := ledger.Effects{Index: at, At: r.at, Events: r.events}
+	return AppendEvents(make([]event.Event, 0, len(r.events)), shard, &fx)
 }

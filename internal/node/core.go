@@ -51,7 +51,8 @@ type Clock interface {
 	Wall() int64
 }
 
-// Config is what a Core needs. All fields but Fault must be set.
+// Config is what a Core needs. All fields but Applied and Fault must be
+// set.
 type Config struct {
 	Name    string // of the node: its sessions bear it
 	Lanes   int    // entries under way at a time, at least 1
@@ -68,6 +69,10 @@ type Config struct {
 	// Deliver gives an event to the worker of a session. It must not block
 	// and must not call the Core.
 	Deliver func(session polymath.Ref, e SeatEvent)
+	// Applied hears of the effects of each entry, replayed ones too, when the
+	// archive has them and nobody has an answer yet; nil: nobody does. It must
+	// not block, not call the Core and keep nothing of fx.
+	Applied func(fx *ledger.Effects)
 	Fault   Fault
 }
 
@@ -161,6 +166,9 @@ func (c *Core) Apply(r journal.Record) error {
 	c.sum = r.Sum
 	if err := c.cfg.Archive.Put(r.Index, &c.fx); err != nil {
 		return err
+	}
+	if c.cfg.Applied != nil {
+		c.cfg.Applied(&c.fx)
 	}
 	c.land(r.Entry)
 	c.keep.observe(&c.fx)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/polymath-run/polymath"
 	"github.com/polymath-run/polymath/internal/checkpoint"
+	"github.com/polymath-run/polymath/internal/event"
 	"github.com/polymath-run/polymath/internal/journal"
 	"github.com/polymath-run/polymath/internal/ledger"
 )
@@ -36,6 +37,9 @@ type DurableArchive interface {
 	Covers(checkpoint polymath.Index) error
 	// Flush makes everything put so far durable.
 	Flush(ctx context.Context) error
+	// Events and LastEvent are for those who listen: see event.Source.
+	event.Source
+	LastEvent() event.ID
 }
 
 // Options are what a Node is made of. It closes none of them.
@@ -47,6 +51,11 @@ type Options struct {
 	Checkpoints *checkpoint.Store
 	Archive     DurableArchive
 	Log         *slog.Logger
+	// Observe hears of every entry that is applied once the node has caught
+	// up, with the node's monotonic time, before anybody gets an answer from
+	// it; nil: nobody does. It is called between entries under the node's
+	// lock: it must be quick, keep nothing of fx and not call the node.
+	Observe func(at time.Duration, fx *ledger.Effects)
 }
 
 // Node runs one shard's Core: it restores it, feeds it the journal, and lets
@@ -60,6 +69,7 @@ type Node struct {
 	kick    chan struct{} // has a token when the next wake-up may be sooner
 	image   chan struct{} // has a token when a checkpoint is due
 	failed  chan struct{} // closed when the node cannot go on
+	events  *event.Hub
 
 	mu     sync.Mutex
 	core   *Core // guarded by mu
@@ -67,6 +77,7 @@ type Node struct {
 	due    time.Duration // next wake-up the timer knows of, 0: none; guarded by mu
 	err    error         // why failed was closed; guarded by mu
 	growth growth        // guarded by mu
+	news   []event.Event // room for those of one entry; guarded by mu
 	moved  chan struct{} // closed, and made anew, when entries were applied and somebody waits
 }
 
@@ -93,13 +104,14 @@ func Open(ctx context.Context, o Options) (*Node, error) {
 		options: o, start: time.Now(), cancel: cancel,
 		kick: make(chan struct{}, 1), image: make(chan struct{}, 1), failed: make(chan struct{}),
 		posts: make(map[polymath.Ref]func(SeatEvent)), moved: make(chan struct{}),
+		events: event.NewHub(o.Archive, o.Archive.LastEvent()),
 	}
 	for range o.Lanes {
 		n.appends = append(n.appends, make(chan appendJob, 1))
 	}
 	n.core = NewCore(Config{
 		Name: o.Name, Lanes: o.Lanes, Ledger: l, Sum: sum, Clock: n, Archive: o.Archive,
-		Nonce: nonce, Append: n.append, Deliver: n.post,
+		Nonce: nonce, Append: n.append, Deliver: n.post, Applied: n.applied,
 	})
 	n.work.Go(func() { n.follow(run, l.Index(), sum) })
 	for lane := range n.appends {
@@ -347,5 +359,6 @@ func (n *Node) Checkpoint(ctx context.Context) error {
 func (n *Node) Close() error {
 	n.cancel()
 	n.work.Wait()
+	n.events.Close()
 	return n.Err()
 }
