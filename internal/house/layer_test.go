@@ -19,6 +19,7 @@ const (
 	adapter                 // one answer to a port, or one part of the core
 	assembly                // adapters made of adapters
 	node                    // use cases and loops over the ports
+	service                 // use cases as people ask for them: functions planned, answers read
 	face                    // what users and other programs talk to
 	app                     // options, wiring, shutdown; and the simulated whole
 	command                 // main packages
@@ -36,6 +37,8 @@ type row struct {
 // layers is the order of the house. A row may stand before its package does.
 var layers = []row{
 	{pkg: "", layer: vocabulary},
+	{pkg: "api/polymathv1", layer: vocabulary},
+	{pkg: "api/polymathv1/polymathv1connect", layer: port},
 
 	{pkg: "internal/disk", layer: port},
 	{pkg: "internal/journal", layer: port},
@@ -64,16 +67,22 @@ var layers = []row{
 	{pkg: "internal/function/verified", layer: adapter},
 	{pkg: "internal/function/montecarlo", layer: adapter},
 	{pkg: "internal/function/trial", layer: adapter},
+	{pkg: "internal/function/remote", layer: adapter},
 
 	{pkg: "internal/journal/local", layer: assembly},
 	{pkg: "internal/function/all", layer: assembly},
 
 	{pkg: "internal/node", layer: node},
 	{pkg: "internal/worker", layer: assembly},
+	{pkg: "internal/catalog", layer: assembly},
+
+	{pkg: "internal/service", layer: service},
+	{pkg: "internal/rpc", layer: face},
 
 	// What users import: their programs carry nothing of the server's inside.
-	{pkg: "client", layer: face, only: []string{"", "internal/rpc", "internal/wire"}},
-	{pkg: "worker", layer: face, only: []string{"", "internal/rpc", "internal/wire"}},
+	{pkg: "internal/link", layer: node},
+	{pkg: "client", layer: face, only: []string{"", "api", "api/polymathv1", "internal/link"}},
+	{pkg: "worker", layer: face, only: []string{"", "internal/link", "internal/function", "internal/function/remote", "internal/function/lines", "internal/worker"}},
 
 	{pkg: "internal/sim", layer: app},
 	{pkg: "internal/app", layer: app},

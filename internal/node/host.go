@@ -9,11 +9,16 @@ import (
 	"github.com/polymath-run/polymath/internal/worker"
 )
 
-// post is the core's way to the workers of this process.
+// post is the core's way to the workers.
 func (n *Node) post(session polymath.Ref, e SeatEvent) {
-	if post := n.posts[session]; post != nil {
-		post(e)
+	route := n.routes[session]
+	if route == nil {
+		return
 	}
+	if _, over := e.(Closed); over {
+		delete(n.routes, session)
+	}
+	route.Post(session, e)
 }
 
 // Join gives a worker of this process a seat. It makes Node a worker.Host.
@@ -25,7 +30,7 @@ func (n *Node) Join(ctx context.Context, name string, post func(worker.Event)) (
 	j, err := await(ctx, n, func(c *Core, tell func(joined)) {
 		c.Join(name, true, func(s polymath.Ref, err error) {
 			if err == nil {
-				n.posts[s] = func(e SeatEvent) { n.pass(s, e, post) }
+				n.routes[s] = &Route{func(_ polymath.Ref, e SeatEvent) { pass(e, post) }}
 			}
 			tell(joined{s, err})
 		})
@@ -40,14 +45,13 @@ func (n *Node) Join(ctx context.Context, name string, post func(worker.Event)) (
 }
 
 // pass turns a seat's event into one of the worker's loop.
-func (n *Node) pass(session polymath.Ref, e SeatEvent, post func(worker.Event)) {
+func pass(e SeatEvent, post func(worker.Event)) {
 	switch e := e.(type) {
 	case Granted:
 		post(func(l *worker.Loop) { l.Granted(e.Lease) })
 	case Retired:
 		post(func(l *worker.Loop) { l.Retired(e.Token) })
 	case Closed:
-		delete(n.posts, session)
 		post((*worker.Loop).Closed)
 	}
 }

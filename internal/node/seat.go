@@ -75,6 +75,13 @@ func (c *Core) Beat(session polymath.Ref) error {
 	return nil
 }
 
+// Detach says that the way to a worker broke: unless it is heard of again
+// within brokenLimit, it is gone.
+func (c *Core) Detach(session polymath.Ref) {
+	delete(c.seats, session)
+	c.keep.hurry(session, beatLimit-brokenLimit)
+}
+
 // Progress says that work on a lease has begun and done of its units are
 // behind us. It is not journaled: only the timekeeper and readers of progress
 // care.

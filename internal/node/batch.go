@@ -1,0 +1,103 @@
+package node
+
+import (
+	"github.com/polymath-run/polymath"
+	"github.com/polymath-run/polymath/internal/ledger"
+)
+
+// Batch is the node in the hands of one caller, who has many things to ask for
+// at once: what is asked for in one Batch travels in one entry where it fits.
+// It is valid until the function that was given it returns.
+//
+// Nothing in it blocks. What is told later (done, tell, post) is told with the
+// node in hand, so it must not block and must not call the Node.
+type Batch struct {
+	node *Node
+	core *Core
+}
+
+// Do calls f with the node in hand.
+func (n *Node) Do(f func(*Batch)) {
+	n.do(func(c *Core) { f(&Batch{n, c}) })
+}
+
+// Submit asks for a job; done hears what became of it, as Node.Submit returns
+// it.
+func (b *Batch) Submit(tenant string, spec *polymath.Spec, done func(id polymath.JobID, existing bool, err error)) {
+	if err := checkSpec(tenant, spec); err != nil {
+		done(polymath.JobID{}, false, err)
+		return
+	}
+	b.core.Submit(&ledger.Submit{Tenant: tenant, Spec: *spec}, func(a ledger.Answer) {
+		done(polymath.JobID{Shard: b.node.options.Shard, Ref: a.Ref}, a.Existing, a.Err)
+	})
+}
+
+// Propose has a command applied; done hears its error.
+func (b *Batch) Propose(cmd ledger.Command, done func(error)) {
+	b.core.Propose(cmd, func(a ledger.Answer) { done(a.Err) })
+}
+
+// Job reads a job, and how many of its units are done within leases that are
+// still out.
+func (b *Batch) Job(id polymath.JobID) (job polymath.Job, working uint64, err error) {
+	if job, err = b.core.Job(id); err == nil && !job.State.Final() {
+		working = b.core.InFlight(id)
+	}
+	return job, working, err
+}
+
+// Wait tells the job once it is finished. stop ends the waiting; it must be
+// called with the node in hand, and may be called at any time.
+func (b *Batch) Wait(id polymath.JobID, tell func(polymath.Job)) (stop func(), err error) {
+	return b.core.Wait(id, tell)
+}
+
+// Route is a way to the workers of another process: one for each stream.
+type Route struct {
+	// Post hears what there is to tell the worker of a session.
+	Post func(session polymath.Ref, e SeatEvent)
+}
+
+// Join opens a session for a worker in another process, which is told
+// everything over a route until the session is closed.
+func (b *Batch) Join(name string, over *Route, done func(polymath.Ref, error)) {
+	b.core.Join(name, false, func(s polymath.Ref, err error) {
+		if err == nil {
+			b.node.routes[s] = over
+		}
+		done(s, err)
+	})
+}
+
+// Rejoin takes up the session of a worker again, over this route from now on;
+// its leases are told again. NotFound when the session is over.
+func (b *Batch) Rejoin(session polymath.Ref, over *Route) error {
+	old := b.node.routes[session]
+	b.node.routes[session] = over
+	err := b.core.Rejoin(session)
+	switch {
+	case err == nil:
+	case old == nil:
+		delete(b.node.routes, session)
+	default:
+		b.node.routes[session] = old
+	}
+	return err
+}
+
+// Detach says that a route broke: unless the worker comes back over another
+// one within a second, its session is over and its leases go to others. A
+// session that has another route already stays as it is.
+func (b *Batch) Detach(session polymath.Ref, route *Route) {
+	if b.node.routes[session] == route {
+		delete(b.node.routes, session)
+		b.core.Detach(session)
+	}
+}
+
+// Beat says that a worker lives. NotFound when its session is over.
+func (b *Batch) Beat(session polymath.Ref) error { return b.core.Beat(session) }
+
+// Progress says how many units of a lease are done.
+func (b *Batch) Progress(token polymath.Token, done uint64) { b.core.Progress(token, done) }
