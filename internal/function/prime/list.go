@@ -29,7 +29,8 @@ func (p *Primes) list(ctx context.Context, r request, task function.Task) ([]byt
 		for _, prime := range w.small() {
 			take(prime)
 		}
-		err := visit(ctx, p.sieves, w, func(g sieve.Segment) { g.Each(take) })
+		alive := func() { task.Progress(unit - task.Interval.From) }
+		err := visit(ctx, p.sieves, w, alive, func(g sieve.Segment) { g.Each(take) })
 		if err != nil {
 			return nil, err
 		}

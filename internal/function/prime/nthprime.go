@@ -143,7 +143,7 @@ func (f *NthPrime) scan(ctx context.Context, w window, wanted uint64) (count, pr
 	for _, p := range w.small() {
 		see(p)
 	}
-	err = visit(ctx, f.sieves, w, func(g sieve.Segment) {
+	err = visit(ctx, f.sieves, w, nil, func(g sieve.Segment) {
 		if n := g.Count(); count+n < wanted || prime != 0 {
 			count += n
 		} else {

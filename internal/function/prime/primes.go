@@ -196,22 +196,35 @@ func (p *Primes) visit(ctx context.Context, r request, task function.Task,
 	for _, prime := range w.small() {
 		small(prime)
 	}
-	return visit(ctx, p.sieves, w, func(g sieve.Segment) {
+	m := meter{task: task, window: w, width: r.width}
+	return visit(ctx, p.sieves, w, m.alive, func(g sieve.Segment) {
 		segments(g)
-		r.progress(task, w, g)
+		m.see(g)
 	})
 }
 
-// progress reports that the window w of a task is done to the end of a segment.
-func (r request) progress(task function.Task, w window, g sieve.Segment) {
+// meter reports the progress of a task.
+type meter struct {
+	task   function.Task
+	window window // of the task
+	width  uint64 // of a unit
+	done   uint64 // units
+}
+
+// see reports that the window is done to the end of a segment.
+func (m *meter) see(g sieve.Segment) {
 	covered := g.Base + uint64(len(g.Bytes))
 	switch {
-	case covered > w.to/sieve.Turn:
-		task.Progress(task.Interval.Len())
-	case covered > w.from/sieve.Turn+1:
-		task.Progress((covered*sieve.Turn - 1 - w.from) / r.width)
+	case covered > m.window.to/sieve.Turn:
+		m.done = m.task.Interval.Len()
+	case covered > m.window.from/sieve.Turn+1:
+		m.done = (covered*sieve.Turn - 1 - m.window.from) / m.width
 	}
+	m.alive()
 }
+
+// alive reports that the task goes on.
+func (m *meter) alive() { m.task.Progress(m.done) }
 
 // Answer implements function.Function: the count or the sum as a number, the
 // list of primes, or the gap and the primes at its ends.

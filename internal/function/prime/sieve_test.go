@@ -2,6 +2,7 @@ package prime
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -9,6 +10,8 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/polymath-run/polymath"
+	"github.com/polymath-run/polymath/internal/function"
 	"github.com/polymath-run/polymath/internal/function/prime/sieve"
 	"github.com/polymath-run/polymath/internal/primality"
 )
@@ -16,7 +19,7 @@ import (
 // find lists the primes of a window by the sieve.
 func find(t interface{ Fatal(...any) }, pool *sieve.Pool, w window) []uint64 {
 	primes := w.small()
-	err := visit(context.Background(), pool, w, func(g sieve.Segment) {
+	err := visit(context.Background(), pool, w, nil, func(g sieve.Segment) {
 		g.Each(func(p uint64) { primes = append(primes, p) })
 	})
 	if err != nil {
@@ -113,10 +116,45 @@ func TestVisitEndsWithItsContext(t *testing.T) {
 	for _, w := range []window{{0, 1e15}, {1e18, 2e18}} {
 		ctx, cancel := context.WithCancel(t.Context())
 		segments := 0
-		err := visit(ctx, pool, w, func(sieve.Segment) { segments++; cancel() })
+		err := visit(ctx, pool, w, nil, func(sieve.Segment) { segments++; cancel() })
 		if err != context.Canceled || segments != 1 {
 			t.Errorf("%v: %v after %d segments", w, err, segments)
 		}
+	}
+}
+
+// Far out a window takes its time before there is a segment. It is alive all
+// the while, whatever is asked for, and looks at its context; the lists and the
+// tested windows never have a long sieve to prepare.
+func TestAliveWhileItPrepares(t *testing.T) {
+	p := NewPrimes()
+	for _, what := range []string{countThem, sumThem, twinsOf, sextupletsOf, gapOf} {
+		canonical, plan, err := p.Plan(fmt.Appendf(nil, `{"from":"1e18","to":"1000000001000000000","what":%q}`, what))
+		if err != nil {
+			t.Fatal(err)
+		}
+		const enough = 10
+		ctx, cancel := context.WithCancel(t.Context())
+		signs := 0
+		_, err = p.Run(ctx, function.Task{Input: canonical, Interval: polymath.Interval{To: plan.Units}, Progress: func(done uint64) {
+			if signs++; signs == enough {
+				cancel()
+			}
+			if done > 0 || signs > enough {
+				t.Errorf("%s: %d units are done after %d signs of life", what, done, signs)
+			}
+		}})
+		if !errors.Is(err, context.Canceled) || signs != enough {
+			t.Errorf("%s: %v after %d signs of life", what, err, signs)
+		}
+	}
+	canonical, _, err := p.Plan([]byte(`{"from":"1e18","to":"1000000000000400000","what":"list"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	signs := 0
+	if _, err = p.Run(t.Context(), function.Task{Input: canonical, Interval: polymath.Interval{To: 1}, Progress: func(uint64) { signs++ }}); err != nil || signs < 20 {
+		t.Errorf("a list: %v, %d signs of life", err, signs)
 	}
 }
 
@@ -128,7 +166,7 @@ func BenchmarkSieve(b *testing.B) {
 		b.Run(fmt.Sprintf("%.1e+%.0e", float64(w.from), float64(w.size())), func(b *testing.B) {
 			pool := sieve.NewPool()
 			for b.Loop() {
-				err := visit(b.Context(), pool, w, func(g sieve.Segment) { g.Count() })
+				err := visit(b.Context(), pool, w, nil, func(g sieve.Segment) { g.Count() })
 				if err != nil {
 					b.Fatal(err)
 				}

@@ -116,9 +116,10 @@ func (p *Primes) countTuplets(ctx context.Context, r request, task function.Task
 	w := r.numbers(task.Interval)
 	read := window{w.from, w.to + min(widest(list), r.to-w.to)}
 	counter := tupletCounter{shapes: shapes(list)}
-	err := visit(ctx, p.sieves, read, func(g sieve.Segment) {
+	m := meter{task: task, window: w, width: r.width}
+	err := visit(ctx, p.sieves, read, m.alive, func(g sieve.Segment) {
 		counter.add(g)
-		r.progress(task, w, g)
+		m.see(g)
 	})
 	if err != nil {
 		return nil, err

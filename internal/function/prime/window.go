@@ -37,12 +37,16 @@ func (w window) small() (primes []uint64) {
 }
 
 // visit shows the primes of the window that are in the wheel, segment by
-// segment. It returns ctx's error soon after ctx ends.
-func visit(ctx context.Context, pool *sieve.Pool, w window, show func(sieve.Segment)) error {
+// segment. It returns ctx's error soon after ctx ends, and calls alive, unless
+// it is nil, every few milliseconds while there is no segment to show.
+func visit(ctx context.Context, pool *sieve.Pool, w window, alive func(), show func(sieve.Segment)) error {
 	limit, proven := w.sieving()
-	return pool.Visit(ctx, sieve.Window{From: w.from, To: w.to, Limit: limit}, func(g sieve.Segment) error {
+	if alive == nil {
+		alive = func() {}
+	}
+	return pool.Visit(ctx, sieve.Window{From: w.from, To: w.to, Limit: limit, Alive: alive}, func(g sieve.Segment) error {
 		if !proven {
-			if err := prove(ctx, g); err != nil {
+			if err := prove(ctx, g, alive); err != nil {
 				return err
 			}
 		}
@@ -66,7 +70,7 @@ func (w window) sieving() (limit uint64, proven bool) {
 }
 
 // prove tests what is left in a segment and takes out what is not prime.
-func prove(ctx context.Context, g sieve.Segment) error {
+func prove(ctx context.Context, g sieve.Segment, alive func()) error {
 	count := 0
 	for i, left := range g.Bytes {
 		low := (g.Base + uint64(i)) * sieve.Turn
@@ -79,6 +83,7 @@ func prove(ctx context.Context, g sieve.Segment) error {
 				if err := ctx.Err(); err != nil {
 					return err
 				}
+				alive()
 			}
 		}
 	}

@@ -46,8 +46,9 @@ func (t *tally) checksum(i int) *big.Int { return t.slots[4+2*i] }
 
 // runUnits sieves units of part i one by one, so that each has its checksum.
 func (t *tally) runUnits(ctx context.Context, i int, p part, task function.Task) error {
-	sub := function.Task{Input: task.Input, Progress: func(uint64) {}}
+	sub := function.Task{Input: task.Input}
 	for unit := task.Interval.From; unit < task.Interval.To; unit++ {
+		sub.Progress = func(uint64) { task.Progress(unit - task.Interval.From) } // alive within the unit
 		sub.Interval = polymath.Interval{From: unit, To: unit + 1}
 		output, err := p.Run(ctx, sub)
 		if err != nil {

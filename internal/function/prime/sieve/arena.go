@@ -19,8 +19,9 @@ const (
 //
 // Block 0 is never used, so that no cursor of a list with entries is 0.
 type arena struct {
-	words []uint64
-	free  []uint64 // starts of the blocks that are in no list
+	words  []uint64
+	mapped [][]byte // what words lie in, or lay in before they grew, if that is not of Go's heap
+	free   []uint64 // starts of the blocks that are in no list
 }
 
 // reset frees every block.
@@ -42,9 +43,9 @@ func (a *arena) block(link uint64) uint64 {
 	if len(a.free) == 0 {
 		old := len(a.words)
 		more := max(grow*blockWords, old/4/blockWords*blockWords)
-		words := make([]uint64, old+more)
+		words := a.allocate(old + more)
 		copy(words, a.words)
-		a.words = words
+		a.words = words // entries that were popped may still be read where they lay
 		for start := old + more - blockWords; start >= old; start -= blockWords {
 			a.free = append(a.free, uint64(start))
 		}
@@ -61,8 +62,31 @@ func (a *arena) reserve(words uint64) {
 	if words <= uint64(len(a.words)) {
 		return
 	}
-	a.words = make([]uint64, (words+blockMask)/blockWords*blockWords)
+	a.drop()
+	a.words = a.allocate(int((words + blockMask) / blockWords * blockWords))
 	a.reset()
+}
+
+// allocate makes n words, all 0. Go would clear them at once where it used the
+// memory before, which takes 50 ms for the longest and cannot be interrupted;
+// the system clears each page when it is first touched.
+func (a *arena) allocate(n int) []uint64 {
+	const wordBytes = 8
+	if n > keptWords {
+		if mapped := mapMemory(n * wordBytes); mapped != nil {
+			a.mapped = append(a.mapped, mapped)
+			return wordsOf(mapped)
+		}
+	}
+	return make([]uint64, n)
+}
+
+// drop gives the words back.
+func (a *arena) drop() {
+	for _, mapped := range a.mapped {
+		unmapMemory(mapped)
+	}
+	a.words, a.mapped = nil, nil
 }
 
 // keptWords is how long an idle arena may be: 32 MiB. Windows that need more
@@ -72,6 +96,7 @@ const keptWords = 4 << 20
 // shrink gives the memory back if it is long.
 func (a *arena) shrink() {
 	if len(a.words) > keptWords {
+		a.drop()
 		*a = arena{}
 	}
 }

@@ -1,7 +1,8 @@
 package sieve
 
-// config is where one way of crossing off ends and the next begins. The law:
-// rowMax + 2*block <= segment, so that rows end in the segment after theirs.
+// config is where one way of crossing off ends and the next begins. The laws,
+// which what memory.go says stands on: rowMax + 2*block <= segment, so that
+// rows end in the segment after theirs, and smallMax <= rowMax <= mediumMax.
 type config struct {
 	chunk     int    // bytes the small primes sieve at a time; a multiple of block
 	segment   int    // bytes, a power of two from 4*block to 1<<offsetBits
@@ -30,11 +31,12 @@ func configure(l1, l2 int) config {
 	for segment < maxSegment && 4*segment <= l2 {
 		segment *= 2
 	}
+	rowMax := uint64(segment) / 2
 	return config{
-		chunk:     max(l1*7/8/block, 1) * block,
+		chunk:     max(min(l1*7/8, segment)/block, 1) * block,
 		segment:   segment,
-		smallMax:  uint64(l1) * 3 / 8,
-		rowMax:    uint64(segment) / 2,
+		smallMax:  min(uint64(l1)*3/8, rowMax),
+		rowMax:    rowMax,
 		mediumMax: uint64(segment) * 4,
 		entries:   maxEntries,
 	}

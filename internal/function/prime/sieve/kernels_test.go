@@ -151,6 +151,37 @@ func meets(t *testing.T) {
 func TestArena(t *testing.T) {
 	var a arena
 	a.reset()
+	keepsLists(t, &a)
+}
+
+// An arena so long that its memory is mapped grows, too, and entries that were
+// popped before can be read until it is dropped.
+func TestLongArena(t *testing.T) {
+	var a arena
+	a.reserve(keptWords)
+	defer a.drop()
+	const entry = 12345
+	var list uint64
+	a.push(&list, entry)
+	_, popped := a.pop(&list)
+	size := len(a.words)
+	a.free = a.free[:0]
+	var other uint64
+	a.push(&other, entry)
+	if len(a.words) <= size || popped[0] != entry {
+		t.Fatalf("of %d words it grew to %d, and the entry is %d", size, len(a.words), popped[0])
+	}
+	a.reset()
+	keepsLists(t, &a)
+	a.shrink()
+	if a.words != nil || a.mapped != nil {
+		t.Errorf("%d words are left", len(a.words))
+	}
+}
+
+// keepsLists lets lists of an empty arena grow in turn and reads them back.
+func keepsLists(t *testing.T, a *arena) {
+	t.Helper()
 	lists := make([]uint64, 3)
 	var want [3][]uint64
 	for i := range uint64(5 * grow * blockWords) {

@@ -35,5 +35,11 @@ func strike(p pointer, n uintptr, mask uint8) { *(*uint8)(unsafe.Add(p, n)) &= m
 // first is the address of a slice's first byte.
 func first[T any](s []T) pointer { return pointer(unsafe.SliceData(s)) }
 
+// wordsOf is mapped memory as words: it is aligned to pages, and lives until
+// its arena drops it, which no goroutine outlives with a word in its hands.
+func wordsOf(mapped []byte) []uint64 {
+	return unsafe.Slice((*uint64)(first(mapped)), len(mapped)/8)
+}
+
 // word is the n-th word of a table.
 func word(p pointer, n uint64) *uint64 { return (*uint64)(unsafe.Add(p, n*8)) }

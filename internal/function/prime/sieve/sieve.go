@@ -12,6 +12,9 @@ type Window struct {
 	// the square root of To; what is left in the window then has no divisor
 	// to Limit, but need not be prime. Less than MinLimit counts as MinLimit.
 	Limit uint64
+	// Alive, unless nil, is called every few milliseconds while sieving primes
+	// are prepared: far out that is a second before the first segment.
+	Alive func()
 }
 
 // MinLimit is to where the primes are at hand: a window is always sieved to
@@ -115,6 +118,10 @@ func (s *sieve) start(w Window) {
 		reach := s.limit/3 + uint64(s.size) // bytes to the next multiple, at most
 		s.big.prepare(s.size, int(min(total, reach)/uint64(s.size))+2)
 		s.arena.reserve(entries(s.limit, s.to-s.base*Turn) + uint64(len(s.big.lists))*blockWords)
+	}
+	s.source.alive = w.Alive
+	if w.Alive == nil {
+		s.source.alive = func() {}
 	}
 	s.source.start(s.limit)
 }

@@ -245,11 +245,11 @@ func TestVisitEnds(t *testing.T) {
 
 // The law of config holds for every machine.
 func TestConfigure(t *testing.T) {
-	for _, l1 := range []int{8 << 10, 32 << 10, 48 << 10, 128 << 10} {
+	for _, l1 := range []int{8 << 10, 32 << 10, 48 << 10, 128 << 10, 1 << 20, 64 << 20} {
 		for _, l2 := range []int{128 << 10, 256 << 10, 512 << 10, 2 << 20, 64 << 20} {
 			c := configure(l1, l2)
 			if c.rowMax+2*block > uint64(c.segment) || c.segment&(c.segment-1) != 0 || c.segment > 1<<offsetBits ||
-				c.chunk%block != 0 || c.chunk == 0 || c.smallMax > c.rowMax || c.rowMax > c.mediumMax {
+				c.chunk%block != 0 || c.chunk == 0 || c.chunk > c.segment || c.smallMax > c.rowMax || c.rowMax > c.mediumMax {
 				t.Errorf("caches of %d and %d: %+v", l1, l2, c)
 			}
 		}

@@ -34,6 +34,7 @@ type source struct {
 	shared *shared
 	inner  *sieve // finds the primes beyond the table; made when first needed
 	limit  uint64
+	alive  func() // see Window; never nil
 
 	batch []uint32 // what is given out next
 	found []uint32 // memory for batches of the inner sieve
@@ -71,6 +72,7 @@ func (s *source) next(ctx context.Context) (bool, error) {
 			if s.rest, s.more, err = s.inner.next(ctx); err != nil {
 				return false, err
 			}
+			s.alive()
 		}
 		s.decode()
 	}
