@@ -25,6 +25,19 @@ func TestNthPrimeConforms(t *testing.T) {
 	})
 }
 
+func TestNthPrimeRefuses(t *testing.T) {
+	f := NewNthPrime(NewPrimes(), nil)
+	for in, names := range map[string]string{
+		`{"n":0}`:              "from 1 to 10000000000000",
+		`{"n":-1}`:             "n",
+		`{"n":10000000000001}`: "n",
+		`{"n":1.5}`:            "n",
+		`{}`:                   `"n" is missing`,
+	} {
+		functiontest.Refused(t, f, in, names)
+	}
+}
+
 func FuzzNthPrimePlan(f *testing.F) {
 	functiontest.Fuzz(f, NewNthPrime(NewPrimes(), nil), `{"n":0}`, `{"n":1e14}`, `{"n":"x"}`)
 }
