@@ -40,6 +40,7 @@ var layers = []row{
 	{pkg: "api/polymathv1", layer: vocabulary},
 	{pkg: "api/polymathv1/polymathv1connect", layer: port},
 
+	{pkg: "api", layer: port, only: []string{""}},
 	{pkg: "internal/disk", layer: port},
 	{pkg: "internal/journal", layer: port},
 	{pkg: "internal/function", layer: port},
@@ -83,6 +84,8 @@ var layers = []row{
 	{pkg: "internal/link", layer: node},
 	{pkg: "client", layer: face, only: []string{"", "api", "api/polymathv1", "internal/link"}},
 	{pkg: "worker", layer: face, only: []string{"", "internal/link", "internal/function", "internal/function/remote", "internal/function/lines", "internal/worker"}},
+
+	{pkg: "internal/rest", layer: face},
 
 	{pkg: "internal/sim", layer: app},
 	{pkg: "internal/app", layer: app},
