@@ -101,3 +101,6 @@ func (b *Batch) Beat(session polymath.Ref) error { return b.core.Beat(session) }
 
 // Progress says how many units of a lease are done.
 func (b *Batch) Progress(token polymath.Token, done uint64) { b.core.Progress(token, done) }
+
+// Holder is the session that holds a lease, as far as this node watches it.
+func (b *Batch) Holder(token polymath.Token) (polymath.Ref, bool) { return b.core.keep.holder(token) }

@@ -12,6 +12,7 @@ import (
 // The times the timekeeper measures.
 const (
 	beatLimit    = 3 * time.Second        // a worker unheard for so long is gone
+	brokenLimit  = time.Second            // the same, after its stream broke
 	startLimit   = time.Second            // a lease not begun goes back
 	stallLimit   = 30 * time.Second       // a lease without progress is lost
 	slowLeast    = time.Second            // no lease is called slow before
@@ -137,6 +138,13 @@ func (k *keeper) beat(s polymath.Ref) {
 	}
 }
 
+// hurry lets a session count as unheard for so long at least.
+func (k *keeper) hurry(s polymath.Ref, unheard time.Duration) {
+	if w := k.beats[s]; w != nil {
+		w.seen = min(w.seen, k.core.cfg.Clock.Now()-unheard)
+	}
+}
+
 func (k *keeper) progress(t polymath.Token, done uint64) {
 	w := k.leases[t]
 	if w == nil {
@@ -149,6 +157,14 @@ func (k *keeper) progress(t polymath.Token, done uint64) {
 	if done > w.done {
 		w.done, w.seen = done, now
 	}
+}
+
+// holder is the session that holds a lease.
+func (k *keeper) holder(t polymath.Token) (polymath.Ref, bool) {
+	if w := k.leases[t]; w != nil {
+		return w.session, true
+	}
+	return polymath.Ref{}, false
 }
 
 func (k *keeper) inFlight(id polymath.JobID) uint64 {
