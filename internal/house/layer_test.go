@@ -60,6 +60,7 @@ var layers = []row{
 	{pkg: "internal/wal", layer: adapter},
 	{pkg: "internal/checkpoint", layer: adapter},
 	{pkg: "internal/archive", layer: adapter},
+	{pkg: "internal/history", layer: adapter},
 	{pkg: "internal/journal/sim", layer: adapter},
 	{pkg: "internal/function/arithmetic", layer: adapter},
 	{pkg: "internal/function/prime", layer: adapter},
