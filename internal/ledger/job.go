@@ -301,6 +301,15 @@ func (l *Ledger) jobEvent(k EventKind, j *job, fx *Effects) {
 // view is the picture of a job that readers get. Its slices are shared with
 // the job and never changed in place.
 func (l *Ledger) view(j *job) polymath.Job {
+	v := l.outline(j)
+	if j.run != nil {
+		v.Result = j.run.sum.result(j.reducer)
+	}
+	return v
+}
+
+// outline is a view without the Result, which may be large.
+func (l *Ledger) outline(j *job) polymath.Job {
 	v := polymath.Job{
 		ID: l.jobID(j.ref), Function: l.functions[j.function].name, Input: j.input,
 		Options: polymath.Options{Queue: j.queue.name, Priority: j.priority, Attempts: j.attempts, SkipDead: j.skipDead},
@@ -311,7 +320,6 @@ func (l *Ledger) view(j *job) polymath.Job {
 	}
 	if r := j.run; r != nil {
 		v.Done, v.Leased, v.Dead, v.Started = r.done, r.leased, r.dead, r.started
-		v.Result = r.sum.result(j.reducer)
 	}
 	return v
 }
