@@ -110,6 +110,7 @@ type Spec struct {
 // Job is a picture of one job at one index of its shard's journal.
 type Job struct {
 	ID       JobID
+	Tenant   string // who submitted it
 	Function string
 	Input    []byte
 	Options  Options
@@ -134,6 +135,9 @@ type Job struct {
 type DeadLetter struct {
 	Job      JobID
 	Interval Interval
+	Tenant   string // as in Job, like Queue and Function
+	Queue    string
+	Function string
 	Attempts uint32
 	Error    string
 	Worker   string // the last that tried

@@ -38,6 +38,7 @@ const (
 	kindConfigure commandKind = 13
 	kindActivate  commandKind = 14
 	kindPrune     commandKind = 15
+	kindDiscard   commandKind = 16
 )
 
 // newCommand makes an empty command of a kind, or nil for an unknown kind.
@@ -73,6 +74,8 @@ func newCommand(k commandKind) Command {
 		return new(Activate)
 	case kindPrune:
 		return new(Prune)
+	case kindDiscard:
+		return new(Discard)
 	default:
 		return nil
 	}
@@ -181,6 +184,17 @@ type Prune struct {
 	Before int64
 }
 
+// Discard lets dead letters go from the archive: the one of a Unit of a Job,
+// or with a zero Job all that a queue has when the command is applied. A letter
+// that dies later stays, and one that is of another queue does, too. Whoever
+// discards one letter makes sure that it is there: the ledger has no letters,
+// and counts whatever is discarded.
+type Discard struct {
+	Job           polymath.JobID
+	Unit          uint64 // with a Job
+	Tenant, Queue string // whose letters; an empty Queue is polymath.DefaultQueue
+}
+
 func (*Open) kind() commandKind      { return kindOpen }
 func (*Close) kind() commandKind     { return kindClose }
 func (*Submit) kind() commandKind    { return kindSubmit }
@@ -196,6 +210,7 @@ func (*Tick) kind() commandKind      { return kindTick }
 func (*Configure) kind() commandKind { return kindConfigure }
 func (*Activate) kind() commandKind  { return kindActivate }
 func (*Prune) kind() commandKind     { return kindPrune }
+func (*Discard) kind() commandKind   { return kindDiscard }
 
 func (o *Open) code(c *coder) {
 	c.fixed(o.Nonce[:])
@@ -310,4 +325,11 @@ func (a *Activate) code(c *coder) { small(c, &a.Version) }
 func (p *Prune) code(c *coder) {
 	c.ref(&p.Term)
 	c.int(&p.Before)
+}
+
+func (d *Discard) code(c *coder) {
+	c.job(&d.Job)
+	c.uint(&d.Unit)
+	c.text(&d.Tenant, polymath.MaxNameBytes)
+	c.text(&d.Queue, polymath.MaxNameBytes)
 }

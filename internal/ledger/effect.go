@@ -34,6 +34,8 @@ type Effects struct {
 	Dead     []polymath.DeadLetter
 	Events   []Event // numbered by their place here
 	Prune    int64   // not 0: the archive may forget what ended before
+	// Discarded is what the archive lets go of, in the order of the commands.
+	Discarded []Discarded
 }
 
 // Answer is what became of one command.
@@ -41,6 +43,17 @@ type Answer struct {
 	Ref      polymath.Ref // of the session opened, the job submitted, the term begun
 	Existing bool         // Submit: an idempotency key led to this older job
 	Err      error        // nil, or a *polymath.Error
+}
+
+// Discarded is a Discard that was applied, spelled in one way: the queue has
+// its name, and without a Job the Unit is 0.
+type Discarded struct {
+	Job           polymath.JobID // zero: all letters of the queue
+	Unit          uint64
+	Tenant, Queue string
+	// Older is how many of Effects.Dead had died before it: it lets go of those
+	// and of letters of earlier entries, and of none that came after.
+	Older int
 }
 
 // Grant gives a lease to a worker session.
@@ -110,6 +123,8 @@ func (fx *Effects) reset(at polymath.Index) {
 		Finished: fx.Finished[:0],
 		Dead:     fx.Dead[:0],
 		Events:   fx.Events[:0],
+
+		Discarded: fx.Discarded[:0],
 	}
 }
 

@@ -18,6 +18,7 @@ const (
 	ForgetFailed          // count a failed interval as worked on
 	ForgetOnImage         // leave what was handed back out of a checkpoint
 	IgnoreKey             // make a second job for the same idempotency key
+	DiscardBeside         // let the dead letters of a tenant's other queues go, too
 
 	faultCount // how many there are, with NoFault
 )
@@ -52,6 +53,8 @@ func (f Fault) String() string {
 		return "ForgetOnImage"
 	case IgnoreKey:
 		return "IgnoreKey"
+	case DiscardBeside:
+		return "DiscardBeside"
 	default:
 		return "unknown"
 	}

@@ -80,6 +80,7 @@ func codeQueue(c *coder, p **queue) {
 	small(c, &q.concurrency)
 	c.bool(&q.paused)
 	c.uint(&q.pass)
+	c.uint(&q.letters)
 	if q.weight == 0 {
 		c.fail()
 	}

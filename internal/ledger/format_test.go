@@ -72,6 +72,7 @@ func samples() []Command {
 		&Configure{Tenant: "tenant", Queue: "queue", MaxJobs: 1, MaxBytes: 2, Weight: 3, Concurrency: 4, Paused: true},
 		&Activate{Version: 1},
 		&Prune{Term: ref(4, 0), Before: 1e12},
+		&Discard{Job: polymath.JobID{Shard: 3, Ref: ref(9, 1)}, Unit: 7, Tenant: "tenant", Queue: "queue"},
 	}
 }
 
@@ -114,6 +115,7 @@ func TestImageFormat(t *testing.T) {
 	r.apply(&Tick{Term: r.term, Now: 1e9 + 10})
 	r.apply(&Demand{Session: r.workers[0], Functions: []string{"f", "g"}, Slots: 1}, &Release{Token: tokens[2]})
 	r.apply(&Suspect{Term: r.term, Token: tokens[3]})
+	r.l.queueNames[queueName{"t", "slow"}].letters = 7
 	parts := takeAll(r.l)
 	var out strings.Builder
 	for n, p := range parts {

@@ -158,6 +158,9 @@ func (s *Submit) apply(l *Ledger, fx *Effects) Answer {
 		return Answer{Err: err}
 	}
 	q, err := l.queue(s.Tenant, o.Queue)
+	if err == nil {
+		err = l.burdened(q)
+	}
 	if err != nil {
 		return Answer{Err: err}
 	}
@@ -311,7 +314,7 @@ func (l *Ledger) view(j *job) polymath.Job {
 // outline is a view without the Result, which may be large.
 func (l *Ledger) outline(j *job) polymath.Job {
 	v := polymath.Job{
-		ID: l.jobID(j.ref), Function: l.functions[j.function].name, Input: j.input,
+		ID: l.jobID(j.ref), Tenant: j.queue.tenant, Function: l.functions[j.function].name, Input: j.input,
 		Options: polymath.Options{Queue: j.queue.name, Priority: j.priority, Attempts: j.attempts, SkipDead: j.skipDead},
 		Reducer: j.reducer, State: j.state(), Units: j.units, Submitted: j.submitted,
 	}

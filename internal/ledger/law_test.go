@@ -53,7 +53,7 @@ func TestLongRuns(t *testing.T) {
 func TestFaultsAreNoticed(t *testing.T) {
 	for f := NoFault + 1; f < faultCount; f++ {
 		found := false
-		for seed := uint64(0); seed < 200 && !found; seed++ {
+		for seed := uint64(0); seed < 500 && !found; seed++ {
 			rng := rand.New(rand.NewPCG(seed, uint64(f)))
 			w := newWorld(rng.IntN, f)
 			for i := 0; i < 400 && w.err == nil; i++ {

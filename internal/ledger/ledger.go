@@ -29,6 +29,9 @@ const (
 	DefaultMaxJobs  = 1_000_000
 	DefaultMaxBytes = 1 << 30 // inputs, cost tables and growing answers of unfinished jobs
 	maxQueues       = 10_000  // in use
+	// MaxLetters is how many dead letters a queue may have and still take new
+	// jobs. Jobs that it took before may add more.
+	MaxLetters = 100_000
 )
 
 // Ledger is the state of one shard. One goroutine owns it.
@@ -44,6 +47,7 @@ type Ledger struct {
 	term    polymath.Ref   // of the timekeeper
 
 	maxJobs, maxBytes uint64
+	maxLetters        uint64 // MaxLetters but in tests
 
 	sessions  []*session  // by ref
 	parked    uint64      // counts the sessions that became idle
@@ -79,6 +83,8 @@ func New(shard uint8) *Ledger {
 		maxBytes: DefaultMaxBytes,
 		leases:   make(map[polymath.Ref]*lease),
 		keys:     newKeyring(),
+
+		maxLetters: MaxLetters,
 
 		names:      make(map[string]uint16),
 		queueNames: make(map[queueName]*queue),

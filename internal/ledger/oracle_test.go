@@ -19,11 +19,14 @@ type oracle struct {
 	out    map[polymath.Token]polymath.Lease
 	tokens map[polymath.Token]bool // every one ever granted
 	ended  []polymath.Token        // in the order they went stale
+
+	letters map[queueName]uint64 // dead ones that were not discarded
 }
 
 // known is one job as the oracle sees it.
 type known struct {
 	id     polymath.JobID
+	tenant string
 	spec   polymath.Spec
 	merged []merged
 	dead   []polymath.Interval
@@ -39,6 +42,7 @@ func newOracle() *oracle {
 	return &oracle{
 		jobs: make(map[polymath.JobID]*known), keys: make(map[[16]byte]*known),
 		out: make(map[polymath.Token]polymath.Lease), tokens: make(map[polymath.Token]bool),
+		letters: make(map[queueName]uint64),
 	}
 }
 
@@ -54,10 +58,14 @@ func (o *oracle) entry(e *Entry, fx *Effects) error {
 	}
 	for _, d := range fx.Dead {
 		k := o.jobs[d.Job]
-		if k == nil || d.Interval.Len() != 1 || d.Attempts != k.attempts() {
+		if k == nil || d.Interval.Len() != 1 || d.Attempts != k.attempts() ||
+			d.Tenant != k.tenant || d.Queue != k.spec.Options.Queue || d.Function != k.spec.Function {
 			return fmt.Errorf("dead letter %+v", d)
 		}
 		k.dead = append(k.dead, d.Interval)
+	}
+	if err := o.discards(e, fx); err != nil {
+		return err
 	}
 	for _, v := range fx.Finished {
 		if err := o.finished(v); err != nil {
@@ -126,7 +134,7 @@ func (o *oracle) submitted(cmd *Submit, a Answer) error {
 	case older != nil && older.state == 0:
 		return errors.New("a second job for the key of one that lives")
 	}
-	k := &known{id: id, spec: cmd.Spec}
+	k := &known{id: id, tenant: cmd.Tenant, spec: cmd.Spec}
 	o.jobs[id] = k
 	if key != [16]byte{} {
 		o.keys[key] = k
@@ -186,9 +194,9 @@ func (k *known) compare(v polymath.Job) error {
 	for _, m := range k.merged {
 		done += m.Len()
 	}
-	if v.Done != done || v.Dead != uint64(len(k.dead)) || v.Units != k.spec.Plan.Units {
-		return fmt.Errorf("done %d and dead %d of %d; %d and %d of %d are right",
-			v.Done, v.Dead, v.Units, done, len(k.dead), k.spec.Plan.Units)
+	if v.Tenant != k.tenant || v.Done != done || v.Dead != uint64(len(k.dead)) || v.Units != k.spec.Plan.Units {
+		return fmt.Errorf("tenant %q, done %d and dead %d of %d; %q, %d and %d of %d are right",
+			v.Tenant, v.Done, v.Dead, v.Units, k.tenant, done, len(k.dead), k.spec.Plan.Units)
 	}
 	if v.Started == 0 {
 		return nil
@@ -286,6 +294,9 @@ func (o *oracle) state(l *Ledger) error {
 		if err := k.apart(held[id]); err != nil {
 			return fmt.Errorf("job %v: %w", id, err)
 		}
+	}
+	if err := o.counts(l); err != nil {
+		return err
 	}
 	if s := l.Stats(); s.Jobs != unfinished || s.Leases != len(grants) {
 		return fmt.Errorf("stats %+v, and %d jobs, %d leases are right", s, unfinished, len(grants))

@@ -22,6 +22,7 @@ type queue struct {
 	concurrency uint32 // leases at a time; 0: no bound
 	paused      bool
 	jobs        uint64 // unfinished
+	letters     uint64 // dead ones, as far as Discard has told
 	leased      uint32
 	pass        uint64
 	offers      []*offer // one for each function with jobs to lease, and a few more
@@ -63,11 +64,11 @@ func (l *Ledger) queue(tenant, name string) (*queue, error) {
 	return q, nil
 }
 
-// dropQueues forgets the queues without jobs and settings. One that comes
+// dropQueues forgets the queues without jobs, dead letters and settings. One that comes
 // back may be one lease ahead of its share.
 func (l *Ledger) dropQueues() {
 	l.queues = slices.DeleteFunc(l.queues, func(q *queue) bool {
-		unused := q.jobs == 0 && q.weight == 1 && q.concurrency == 0 && !q.paused
+		unused := q.jobs == 0 && q.letters == 0 && q.weight == 1 && q.concurrency == 0 && !q.paused
 		if unused {
 			delete(l.queueNames, q.queueName)
 		}

@@ -75,21 +75,6 @@ func (l *Ledger) giveUp(ls *lease, cause string, fx *Effects) {
 	l.settle(j, fx)
 }
 
-// bury makes the unit of a lease that was dropped a dead letter.
-func (l *Ledger) bury(ls *lease, cause string, fx *Effects) {
-	j := ls.job
-	j.run.dead += ls.interval.Len()
-	fx.Dead = append(fx.Dead, polymath.DeadLetter{
-		Job: l.jobID(j.ref), Interval: ls.interval, Attempts: ls.attempt, Error: cause, Worker: ls.session.name, At: l.at,
-	})
-	l.jobEvent(UnitDead, j, fx)
-	if !j.skipDead {
-		l.finish(j, polymath.Failed, polymath.JobFailed, cause, fx)
-		return
-	}
-	l.settle(j, fx)
-}
-
 // backoff is how long to wait after the attempt-th failure, in milliseconds.
 // Its jitter is a hash of what failed: chance without a source of chance.
 func backoff(job polymath.Ref, from uint64, attempt uint32) int64 {

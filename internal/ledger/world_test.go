@@ -39,6 +39,7 @@ func newWorld(pick func(int) int, f Fault) *world {
 	w := &world{pick: pick, a: New(0), b: New(0), oracle: newOracle(), now: 1_000_000_000_000}
 	w.a.Plant(f)
 	w.b.Plant(f)
+	w.a.maxLetters, w.b.maxLetters = worldLetters, worldLetters
 	w.at.Epoch = 1
 	open := &Entry{Commands: []Command{&Open{Node: "n", Nonce: [16]byte{1}}}}
 	w.apply(open)
@@ -208,7 +209,7 @@ func (w *world) command() Command {
 }
 
 func (w *world) rare() Command {
-	switch w.pick(6) {
+	switch w.pick(9) {
 	case 0:
 		return &Assume{}
 	case 1:
@@ -219,6 +220,8 @@ func (w *world) rare() Command {
 		return &Configure{MaxJobs: uint64(w.pick(30)), MaxBytes: uint64(w.pick(2000))}
 	case 4:
 		return &Complete{Token: polymath.Token{Shard: 9, Ref: w.lease().Token.Ref}, Output: []byte("1")}
+	case 5, 6, 7:
+		return w.discard()
 	default:
 		var ids []polymath.JobID
 		for id := range maps.Keys(w.jobs) {
@@ -252,7 +255,8 @@ func (w *world) someTerm() polymath.Ref {
 	return w.term
 }
 
-// lease chooses a lease that is out, now and then one that is over.
+// lease chooses a lease that is out, a second token rather than others, now and
+// then one that is over.
 func (w *world) lease() polymath.Lease {
 	if len(w.out) == 0 || len(w.ended) > 0 && w.pick(6) == 0 {
 		if len(w.ended) == 0 {
@@ -261,6 +265,9 @@ func (w *world) lease() polymath.Lease {
 		return polymath.Lease{Token: w.ended[w.pick(len(w.ended))], Interval: polymath.Interval{To: 1}}
 	}
 	all := w.a.Leases()
+	if i := slices.IndexFunc(all, func(g Grant) bool { return g.Lease.Speculative }); i >= 0 && w.pick(2) == 0 {
+		return all[i].Lease
+	}
 	return all[w.pick(len(all))].Lease
 }
 
@@ -331,6 +338,7 @@ func (w *world) swap() {
 		w.fail("the restored ledger wants a tick at %d, the other at %d", l.NextTick(), w.b.NextTick())
 	}
 	l.Plant(w.a.fault)
+	l.maxLetters = w.a.maxLetters
 	w.b = l
 }
 

@@ -17,7 +17,7 @@ const (
 )
 
 const (
-	firstNode = firstLedger + Plant(ledger.IgnoreKey)
+	firstNode = firstLedger + Plant(ledger.DiscardBeside)
 	endPlants = firstNode + Plant(node.SkipFlush)
 )
 
