@@ -72,13 +72,13 @@ type Node struct {
 	events  *event.Hub
 
 	mu     sync.Mutex
-	core   *Core // guarded by mu
-	posts  map[polymath.Ref]func(SeatEvent)
-	due    time.Duration // next wake-up the timer knows of, 0: none; guarded by mu
-	err    error         // why failed was closed; guarded by mu
-	growth growth        // guarded by mu
-	news   []event.Event // room for those of one entry; guarded by mu
-	moved  chan struct{} // closed, and made anew, when entries were applied and somebody waits
+	core   *Core                   // guarded by mu
+	routes map[polymath.Ref]*Route // to the workers; guarded by mu
+	due    time.Duration           // next wake-up the timer knows of, 0: none; guarded by mu
+	err    error                   // why failed was closed; guarded by mu
+	growth growth                  // guarded by mu
+	news   []event.Event           // room for those of one entry; guarded by mu
+	moved  chan struct{}           // closed, and made anew, when entries were applied and somebody waits
 }
 
 // growth is what the journal gained since the last checkpoint.
@@ -103,7 +103,7 @@ func Open(ctx context.Context, o Options) (*Node, error) {
 	n := &Node{
 		options: o, start: time.Now(), cancel: cancel,
 		kick: make(chan struct{}, 1), image: make(chan struct{}, 1), failed: make(chan struct{}),
-		posts: make(map[polymath.Ref]func(SeatEvent)), moved: make(chan struct{}),
+		routes: make(map[polymath.Ref]*Route), moved: make(chan struct{}),
 		events: event.NewHub(o.Archive, o.Archive.LastEvent()),
 	}
 	for range o.Lanes {
