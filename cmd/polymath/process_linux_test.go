@@ -301,3 +301,39 @@ func TestDiskTooSmall(t *testing.T) {
 		t.Errorf("exit code %d, printed %q: %s", code, &large.stdout, &large.stderr)
 	}
 }
+
+// TestCertificateOnAFullDisk keeps a certificate where there is no room: the
+// one that was there before stays, and the new one is in the answer.
+func TestCertificateOnAFullDisk(t *testing.T) {
+	disk := t.TempDir()
+	if err := syscall.Mount("polymath-test", disk, "tmpfs", 0, "size=64k"); err != nil {
+		t.Skipf("SKIPPED: a full disk: no file system can be mounted here: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(disk, 0); err != nil {
+			t.Error(err)
+		}
+	})
+	file := filepath.Join(disk, "count.json")
+	args := func(to string) []string {
+		return []string{"run", "primes", to, "--verify", "--certificate", file, "--data", t.TempDir()}
+	}
+	if code := (&program{args: args("1e6")}).run(t); code != 0 {
+		t.Fatalf("exit code %d", code)
+	}
+	before, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(disk, "filler"), make([]byte, 64<<10), 0o600); !errors.Is(err, syscall.ENOSPC) {
+		t.Fatalf("filling the disk: %v", err)
+	}
+	full := program{args: args("1e7")}
+	if code := full.run(t); code == 0 || !strings.Contains(full.stdout.String(), `"count":664579`) ||
+		!strings.Contains(full.stderr.String(), "no space left") {
+		t.Errorf("exit code %d, printed %q: %s", code, &full.stdout, &full.stderr)
+	}
+	if after, err := os.ReadFile(file); err != nil || !bytes.Equal(before, after) {
+		t.Errorf("the certificate before is %d bytes, not %d (%v)", len(after), len(before), err)
+	}
+}

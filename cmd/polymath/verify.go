@@ -3,9 +3,12 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"runtime"
 
 	"github.com/spf13/cobra"
@@ -53,14 +56,11 @@ func (v *verifySettings) verify(ctx context.Context, file string) error {
 	if v.workers < 0 || v.workers > maxWorkers {
 		return polymath.Errorf(polymath.InvalidArgument, "--workers is %d: it must be from 1 to %d, or 0 for all cores", v.workers, maxWorkers)
 	}
-	if file != "-" {
-		file = "@" + file
-	}
-	text, err := v.readArgument(file)
+	data, err := v.readCertificate(file)
 	if err != nil {
 		return err
 	}
-	c, err := certificate.Decode([]byte(text))
+	c, err := certificate.Decode(data)
 	if err != nil {
 		return err
 	}
@@ -79,6 +79,25 @@ func (v *verifySettings) verify(ctx context.Context, file string) error {
 		return err
 	}
 	return v.printVerified(c, len(parts))
+}
+
+// readCertificate reads a file, or standard input for -, up to what is too long
+// for a certificate.
+func (v *verifySettings) readCertificate(file string) ([]byte, error) {
+	from := v.stdin
+	if file != "-" {
+		f, err := os.Open(file)
+		if err != nil {
+			return nil, polymath.Errorf(polymath.InvalidArgument, "read the certificate: %w", err)
+		}
+		defer f.Close() //nolint:errcheck // it was only read
+		from = f
+	}
+	data, err := io.ReadAll(io.LimitReader(from, certificate.MaxBytes+1))
+	if err != nil {
+		return nil, polymath.Errorf(polymath.InvalidArgument, "read the certificate: %w", err)
+	}
+	return data, nil
 }
 
 // parts are those to be sieved again.
@@ -132,15 +151,26 @@ func (v *verifySettings) printVerified(c *certificate.Certificate, sieved int) e
 	return err
 }
 
-// checkCertificate refuses --certificate for an answer that will carry none.
+// checkCertificate refuses --certificate for an answer that will carry none,
+// and for a place that no file can be in, before hours are spent.
 func (r *runSettings) checkCertificate(input []byte) error {
+	if r.certificate == "" {
+		return nil
+	}
 	var in struct {
 		Verify bool `json:"verify"`
 	}
-	if r.certificate == "" || json.Unmarshal(input, &in) == nil && in.Verify {
-		return nil
+	if json.Unmarshal(input, &in) != nil || !in.Verify {
+		return polymath.Errorf(polymath.InvalidArgument, "--certificate is for answers with a certificate: give --verify with it, for a count of primes")
 	}
-	return polymath.Errorf(polymath.InvalidArgument, "--certificate is for answers with a certificate: give --verify with it, for a count of primes")
+	dir, err := os.Stat(filepath.Dir(r.certificate))
+	if err != nil {
+		return polymath.Errorf(polymath.InvalidArgument, "--certificate %s: %w", r.certificate, err)
+	}
+	if file, err := os.Stat(r.certificate); !dir.IsDir() || err == nil && file.IsDir() {
+		return polymath.Errorf(polymath.InvalidArgument, "--certificate %s: name a file in a directory that there is", r.certificate)
+	}
+	return nil
 }
 
 // keepCertificate takes the certificate out of an answer into the file it is to
@@ -175,9 +205,34 @@ func (r *runSettings) writeCertificate(data []byte) error {
 	if data, err = c.Encode(); err != nil {
 		return err
 	}
-	const readable = 0o644
-	if err := os.WriteFile(r.certificate, data, readable); err != nil {
-		return polymath.Errorf(polymath.InvalidArgument, "%w", err)
+	if err := replaceFile(r.certificate, data); err != nil {
+		return polymath.Errorf(polymath.Internal, "%w", err)
 	}
 	return nil
+}
+
+// replaceFile writes a file whole or not at all: where there is no room, what
+// the name stood for before is still there. What is no file, such as a pipe,
+// is written to.
+func replaceFile(path string, data []byte) error {
+	const readable = 0o644
+	if old, err := os.Stat(path); err == nil && !old.Mode().IsRegular() {
+		return os.WriteFile(path, data, readable)
+	}
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), ".certificate-*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	err = errors.Join(err, f.Chmod(readable), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		_ = os.Remove(f.Name()) // half of it, if that; the error says more
+	}
+	return err
 }

@@ -91,6 +91,9 @@ func (a *App) open(ctx context.Context, o Options) error {
 		return err
 	}
 	a.stack.push("the journal", entries.Close)
+	if err := together(ctx, dir, finished, entries); err != nil {
+		return err
+	}
 
 	a.node, err = node.Open(ctx, node.Options{
 		Name: nodeName, Journal: watched{entries, a.fail}, Checkpoints: checkpoints, Archive: finished, Log: o.Log,
@@ -100,6 +103,24 @@ func (a *App) open(ctx context.Context, o Options) error {
 	}
 	a.stack.push("the node", a.node.Close)
 	a.watch()
+	return nil
+}
+
+// together refuses a journal that ends before the archive does: the archive
+// takes only what the journal holds for good, so that entries are missing. New
+// ones in their places would never get into it.
+func together(ctx context.Context, dir *directory, finished *archive.Archive, entries journal.Journal) error {
+	tail, err := entries.Tail(ctx)
+	if err != nil {
+		return err
+	}
+	if applied := finished.Applied(); applied.Compare(tail) > 0 {
+		return polymath.Errorf(polymath.Damaged,
+			"the journal in %s ends at index %v, but the archive contains it up to index %v: files of the journal are missing, emptied or "+
+				"of an older copy. What was acknowledged in between is lost, and every unfinished job that only these files held. Put the "+
+				"files back in place of what is there now, or restore the whole directory from a backup; to go on without, move the directory away",
+			dir.file(journalName), tail, applied)
+	}
 	return nil
 }
 

@@ -76,6 +76,35 @@ func finish(t *testing.T, a *App, id polymath.JobID) string {
 	return string(job.Result)
 }
 
+// TestJournalIsMissing shows that a directory whose journal was deleted, or
+// emptied, is refused and does not begin from nothing (L1).
+func TestJournalIsMissing(t *testing.T) {
+	for name, harm := range map[string]func(path string) error{
+		"deleted":   os.Remove,
+		"emptied":   func(path string) error { return os.Truncate(path, 0) },
+		"the whole": func(path string) error { return os.RemoveAll(filepath.Dir(path)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := t.TempDir()
+			a := open(t, path)
+			finish(t, a, begin(t, a, request(t, "sleep", `{"units":3,"duration":"1ms"}`)).Job)
+			begin(t, a, request(t, "fail", `{"units":3}`)) // nobody works on it
+			shut(t, a)
+			files, err := filepath.Glob(filepath.Join(path, journalName, "*"))
+			if err != nil || len(files) != 1 {
+				t.Fatalf("the journal has %v, %v", files, err)
+			}
+			if err := harm(files[0]); err != nil {
+				t.Fatal(err)
+			}
+			_, err = Open(t.Context(), Options{Directory: path, Log: slog.New(slog.DiscardHandler)})
+			if polymath.CodeOf(err) != polymath.Damaged || !strings.Contains(err.Error(), "files of the journal are missing") {
+				t.Errorf("opened with %v", err)
+			}
+		})
+	}
+}
+
 // TestBegin shows which unfinished job is taken for the same calculation.
 func TestBegin(t *testing.T) {
 	const input = `{"units":3,"duration":"1ms"}`
