@@ -5,6 +5,7 @@ package process
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -17,8 +18,9 @@ import (
 
 // Bounds of what is done with a process.
 const (
-	patience  = 20 * time.Second // for a process that was asked to end
-	keptBytes = 4096             // of what it says last, for its obituary
+	patience   = 20 * time.Second // for a process that was asked to end
+	probeEvery = 2 * time.Millisecond
+	keptBytes  = 4096 // of what it says last, for its obituary
 )
 
 // Process is a program that was started and is waited for.
@@ -97,6 +99,28 @@ func (p *Process) Kill() error {
 		return nil
 	}
 	return p.Err()
+}
+
+// Ready calls probe every other millisecond until it succeeds once. It gives
+// up, with the last failure, after 20 s or as soon as the process has ended.
+func (p *Process) Ready(ctx context.Context, probe func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	tick := time.NewTicker(probeEvery)
+	defer tick.Stop()
+	for {
+		err := probe(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-p.ended:
+			return fmt.Errorf("%s ended before it was ready: %w", p.cmd.Path, errors.Join(p.Err(), err))
+		case <-ctx.Done():
+			return fmt.Errorf("%s is not ready: %w\n%s", p.cmd.Path, err, p.said.String())
+		}
+	}
 }
 
 // signalled tells whether it ended by a signal.

@@ -1,6 +1,8 @@
 package process
 
 import (
+	"context"
+	"errors"
 	"os/exec"
 	"strings"
 	"testing"
@@ -104,5 +106,31 @@ func TestOwnCPU(t *testing.T) {
 		if used > 0 {
 			return
 		}
+	}
+}
+
+func TestReady(t *testing.T) {
+	p := start(t, "sleep", "60")
+	probes := 0
+	notYet := errors.New("not yet")
+	err := p.Ready(t.Context(), func(context.Context) error {
+		if probes++; probes < 3 {
+			return notYet
+		}
+		return nil
+	})
+	if err != nil || probes != 3 {
+		t.Errorf("%d probes, %v", probes, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := p.Ready(ctx, func(context.Context) error { return notYet }); !errors.Is(err, notYet) {
+		t.Errorf("cancelled: %v", err)
+	}
+	if err := p.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Ready(t.Context(), func(context.Context) error { return notYet }); err == nil || !strings.Contains(err.Error(), "ended") {
+		t.Errorf("ended: %v", err)
 	}
 }
