@@ -54,28 +54,37 @@ type Entry struct {
 // A field beyond its bound gives bytes that no ledger reads; the node checks
 // bounds before it proposes.
 func (e *Entry) Encode(b []byte) []byte {
+	var commands []byte
+	for _, cmd := range e.Commands {
+		if EncodeCommand(&commands, cmd) != nil {
+			return append(b, 0)
+		}
+	}
+	return e.EncodeAround(b, len(e.Commands), commands)
+}
+
+// EncodeAround is Encode with n commands that are encoded already, instead of
+// those in the entry.
+func (e *Entry) EncodeAround(b []byte, n int, commands []byte) []byte {
 	c := coder{b: append(b, Version)}
 	e.head(&c)
-	n := uint64(len(e.Commands))
-	c.uint(&n)
-	for _, cmd := range e.Commands {
-		EncodeCommand(&c.b, cmd)
-	}
+	count := uint64(n)
+	c.uint(&count)
 	if c.err != nil {
 		return append(b, 0)
 	}
-	return c.b
+	return append(c.b, commands...)
 }
 
 // EncodeCommand appends one command to *b, as it stands within an entry. A
-// proposer that gathers commands counts bytes this way. A field beyond its
-// bound gives a command that no ledger reads.
-func EncodeCommand(b *[]byte, cmd Command) {
+// field beyond its bound is an InvalidArgument error, and *b is as it was.
+func EncodeCommand(b *[]byte, cmd Command) error {
 	c := coder{b: append(*b, byte(cmd.kind()))}
 	if cmd.code(&c); c.err != nil {
-		c.b = append(*b, 0)
+		return polymath.Errorf(polymath.InvalidArgument, "a name, a text, an output or a list is longer than the journal takes: %w", c.err)
 	}
 	*b = c.b
+	return nil
 }
 
 // Decode reads an entry. The error is a *VersionError when it was written by

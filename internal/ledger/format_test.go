@@ -177,8 +177,8 @@ func TestBeyondBounds(t *testing.T) {
 		}
 	}
 	batch := []byte("before")
-	if EncodeCommand(&batch, &Fail{Error: long}); string(batch) != "before\x00" {
-		t.Errorf("a command beyond its bounds is written as %.40q", batch)
+	if err := EncodeCommand(&batch, &Fail{Error: long}); polymath.CodeOf(err) != polymath.InvalidArgument || string(batch) != "before" {
+		t.Errorf("a command beyond its bounds is written as %.40q, %v", batch, err)
 	}
 	for _, e := range []Entry{{Principal: []byte(long)}, {Signature: []byte(long)}, {Commands: make([]Command, 0)}} {
 		var back Entry

@@ -85,12 +85,13 @@ type Core struct {
 	sum    journal.Checksum
 	fx     ledger.Effects
 
-	calls []call
-	lanes []lane
-	waits map[polymath.JobID][]*waiter
-	seats map[polymath.Ref]bool
-	keep  keeper
-	ready bool // replay is over
+	calls    []call
+	lanes    []lane
+	commands []byte // of the entry being made, encoded; kept for the next
+	waits    map[polymath.JobID][]*waiter
+	seats    map[polymath.Ref]bool
+	keep     keeper
+	ready    bool // replay is over
 }
 
 // call is a command on its way, and whom to tell.

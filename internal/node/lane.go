@@ -16,6 +16,9 @@ const (
 	maxAgain   = time.Second
 )
 
+// entryHeadBytes is more than the head of an entry takes.
+const entryHeadBytes = 128
+
 // lane is one session of the node and the one entry it has under way.
 // Entries of different lanes overlap; within a lane the next entry begins
 // when the last one was applied, so that numbers never arrive out of order.
@@ -53,33 +56,42 @@ func (c *Core) pump() {
 		if l.session.IsZero() || len(l.entry) > 0 {
 			continue
 		}
-		c.load(l)
-		c.launch(i)
+		if c.load(l); len(l.calls) > 0 {
+			c.launch(i)
+		}
 	}
 }
 
-// load makes an entry of the calls that wait, as many as fit.
+// load makes an entry of the calls that wait, as many as fit. A command that
+// no entry can hold is refused here, so that it spoils nobody else's.
 func (c *Core) load(l *lane) {
-	var scratch []byte
-	n, size := 0, 0
-	commands := make([]ledger.Command, 0, min(len(c.calls), ledger.MaxCommands))
-	for n < len(c.calls) && n < ledger.MaxCommands {
-		scratch = scratch[:0]
-		ledger.EncodeCommand(&scratch, c.calls[n].cmd)
-		if n > 0 && size+len(scratch) > maxEntryBytes {
+	n := 0
+	l.calls = make([]call, 0, min(len(c.calls), ledger.MaxCommands))
+	c.commands = c.commands[:0]
+	var refused []call
+	for ; n < len(c.calls) && len(l.calls) < ledger.MaxCommands; n++ {
+		before := len(c.commands)
+		k := c.calls[n]
+		if err := ledger.EncodeCommand(&c.commands, k.cmd); err != nil {
+			refused = append(refused, call{done: func(ledger.Answer) { k.done(ledger.Answer{Err: err}) }})
+			continue
+		}
+		if len(c.commands) > maxEntryBytes && len(l.calls) > 0 {
+			c.commands = c.commands[:before]
 			break
 		}
-		size += len(scratch)
-		commands = append(commands, c.calls[n].cmd)
-		n++
+		l.calls = append(l.calls, k)
 	}
-	l.calls = append([]call(nil), c.calls[:n]...)
 	rest := copy(c.calls, c.calls[n:])
 	clear(c.calls[rest:])
 	c.calls = c.calls[:rest]
-	e := ledger.Entry{Session: l.session, Number: l.number + 1, At: c.cfg.Clock.Wall(), Commands: commands}
-	l.entry = e.Encode(make([]byte, 0, size+128))
-	l.unknown, l.tries = false, 0
+	if l.unknown, l.tries = false, 0; len(l.calls) > 0 {
+		e := ledger.Entry{Session: l.session, Number: l.number + 1, At: c.cfg.Clock.Wall()}
+		l.entry = e.EncodeAround(make([]byte, 0, len(c.commands)+entryHeadBytes), len(l.calls), c.commands)
+	}
+	for _, k := range refused {
+		k.done(ledger.Answer{})
+	}
 }
 
 // launch hands the lane's entry to the journal.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/polymath-run/polymath"
+	"github.com/polymath-run/polymath/internal/archive"
 	"github.com/polymath-run/polymath/internal/checkpoint"
 	"github.com/polymath-run/polymath/internal/event"
 	"github.com/polymath-run/polymath/internal/journal"
@@ -40,6 +41,8 @@ type DurableArchive interface {
 	// Events and LastEvent are for those who listen: see event.Source.
 	event.Source
 	LastEvent() event.ID
+	// Jobs is a page of finished jobs.
+	Jobs(after polymath.JobID, limit int, f archive.Filter) (archive.JobPage, error)
 }
 
 // Options are what a Node is made of. It closes none of them.

@@ -1,0 +1,102 @@
+package node
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/polymath-run/polymath"
+	"github.com/polymath-run/polymath/internal/ledger"
+)
+
+// TestBatchRefusesAlone: a command that no entry can hold is refused, and
+// those beside it count.
+func TestBatchRefusesAlone(t *testing.T) {
+	p := open(t, t.TempDir())
+	long := strings.Repeat("x", polymath.MaxNameBytes+1)
+	for _, bad := range []ledger.Command{
+		&ledger.Demand{Functions: []string{long}}, &ledger.Fail{Error: strings.Repeat("x", polymath.MaxErrorBytes+1)},
+		&ledger.Complete{Output: make([]byte, polymath.MaxInlineBytes+1)},
+	} {
+		errs := make(chan error, 3)
+		spec := polymath.Spec{Function: "f", Plan: polymath.Plan{Units: 1, Reducer: polymath.Count}}
+		p.node.Do(func(b *Batch) {
+			submitted := func(_ polymath.JobID, _ bool, err error) { errs <- err }
+			b.Submit("", &spec, submitted)
+			b.Propose(bad, func(err error) { errs <- err })
+			b.Submit("", &spec, submitted)
+		})
+		refused := 0
+		for range 3 {
+			if err := <-errs; polymath.CodeOf(err) == polymath.InvalidArgument {
+				refused++
+			} else if err != nil {
+				t.Errorf("%T: %v", bad, err)
+			}
+		}
+		if refused != 1 {
+			t.Errorf("%T: %d of 3 were refused", bad, refused)
+		}
+		alone := make(chan error, 1)
+		p.node.Do(func(b *Batch) { b.Propose(bad, func(err error) { alone <- err }) })
+		if err := <-alone; polymath.CodeOf(err) != polymath.InvalidArgument {
+			t.Errorf("%T alone: %v", bad, err)
+		}
+	}
+}
+
+// TestRoutes: a session hears over the route it took last, and a route that
+// breaks later takes nothing away from it.
+func TestRoutes(t *testing.T) {
+	p := open(t, t.TempDir())
+	heard := make(chan string, 10)
+	route := func(name string) *Route {
+		return &Route{Post: func(_ polymath.Ref, e SeatEvent) {
+			if _, ok := e.(Granted); ok {
+				heard <- name
+			}
+		}}
+	}
+	first, second := route("first"), route("second")
+	joined := make(chan polymath.Ref, 1)
+	p.node.Do(func(b *Batch) {
+		b.Join("w", first, func(s polymath.Ref, err error) {
+			if err != nil {
+				t.Error(err)
+			}
+			joined <- s
+		})
+	})
+	session := <-joined
+	p.node.Do(func(b *Batch) {
+		b.Propose(&ledger.Demand{Session: session, Functions: []string{"f"}, Slots: 2}, func(error) {})
+	})
+	submit := func() {
+		spec := polymath.Spec{Function: "f", Plan: polymath.Plan{Units: 1, Reducer: polymath.Count}}
+		if _, _, err := p.node.Submit(t.Context(), "", spec); err != nil {
+			t.Fatal(err)
+		}
+	}
+	submit()
+	if got := <-heard; got != "first" {
+		t.Errorf("told the %s", got)
+	}
+	p.node.Do(func(b *Batch) {
+		if err := b.Rejoin(session, second); err != nil {
+			t.Error(err)
+		}
+		b.Detach(session, first)
+	})
+	if got := <-heard; got != "second" { // what it holds is told again
+		t.Errorf("told the %s", got)
+	}
+	submit()
+	if got := <-heard; got != "second" {
+		t.Errorf("told the %s", got)
+	}
+	p.node.Do(func(b *Batch) {
+		b.Detach(session, second)
+		if err := b.Rejoin(polymath.Ref{Index: polymath.Index{Epoch: 1, Position: 1 << 40}}, first); polymath.CodeOf(err) != polymath.NotFound {
+			t.Errorf("a session that never was: %v", err)
+		}
+	})
+}
