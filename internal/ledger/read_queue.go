@@ -9,6 +9,7 @@ type QueueInfo struct {
 	Jobs         uint64 // unfinished
 	Waiting      uint64 // of these, with units that a worker could have at once
 	Leased       uint32 // leases out
+	Dead         uint64 // dead letters that nobody discarded
 }
 
 // Queues lists the queues that are in use or have settings, in the order in
@@ -24,7 +25,7 @@ func (l *Ledger) Queues() []QueueInfo {
 func (q *queue) info() QueueInfo {
 	return QueueInfo{
 		Tenant: q.tenant, Name: q.name, Weight: q.weight, Concurrency: q.concurrency, Paused: q.paused,
-		Jobs: q.jobs, Waiting: uint64(q.waiting), Leased: q.leased,
+		Jobs: q.jobs, Waiting: uint64(q.waiting), Leased: q.leased, Dead: q.letters,
 	}
 }
 
