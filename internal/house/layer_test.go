@@ -76,6 +76,7 @@ var layers = []row{
 
 	{pkg: "internal/node", layer: node},
 	{pkg: "internal/worker", layer: assembly},
+	{pkg: "internal/telemetry", layer: assembly},
 	{pkg: "internal/catalog", layer: assembly},
 
 	{pkg: "internal/service", layer: service},
