@@ -19,7 +19,9 @@ type batch struct {
 	newest event.ID       // the newest event so far
 	bytes  int            // of keys and values
 
-	jobs, ended, letters, events []record // each in the order of its entries
+	jobs, ended, events []record // each in the order of its entries
+	letters             []letter // the same, never changed: only added to
+	discards            discards
 
 	place   map[polymath.Ref]int // in jobs
 	told    uint64               // how many events are in the records
@@ -35,7 +37,7 @@ const slabSize = 256 << 10
 
 // newBatch makes an empty batch to follow one that ended as given.
 func newBatch(last polymath.Index, k clocks, newest event.ID) *batch {
-	return &batch{last: last, clocks: k, newest: newest, place: make(map[polymath.Ref]int)}
+	return &batch{last: last, clocks: k, newest: newest, place: make(map[polymath.Ref]int), discards: make(discards)}
 }
 
 // isEmpty reports whether there is nothing to write but the index.
@@ -88,11 +90,7 @@ func (b *batch) add(at polymath.Index, fx *ledger.Effects, keepJobs int64) {
 		}
 		b.ended = append(b.ended, b.seal(endedBucket, appendIndex(key[:0], at), ended.code))
 	}
-	for i := range fx.Dead {
-		d := &fx.Dead[i]
-		k := appendLetter(key[:0], d.Job.Ref, d.Interval.From)
-		b.letters = append(b.letters, b.seal(letterBucket, k, func(c *coder) { codeLetter(c, d) }))
-	}
+	b.addLetters(fx)
 	if n := len(fx.Events); n > 0 {
 		r := eventRecord{clock: b.clock, at: fx.At, events: fx.Events}
 		b.events = append(b.events, b.seal(eventBucket, appendIndex(key[:0], at), r.code))

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+
+	"github.com/polymath-run/polymath"
 )
 
 // The file is checked as a whole before bbolt maps it, with plain reads:
@@ -82,8 +84,8 @@ func (c *checker) record(in bucket, e element) error {
 		var r jobRecord
 		return c.read(in, e, refSize, r.code)
 	case letterBucket:
-		_, err := in.unseal(e.key, e.value)
-		return errors.Join(err, size(e, letterSize))
+		var d polymath.DeadLetter
+		return c.read(in, e, letterSize, func(c *coder) { codeLetter(c, &d) })
 	case endedBucket:
 		var r endedRecord
 		err := c.read(in, e, indexSize, r.code)

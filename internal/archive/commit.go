@@ -105,15 +105,18 @@ func (b *batch) write(tx *bolt.Tx, o *Options) (state, error) {
 		return s, err
 	}
 	if s.applied.Compare(b.last) < 0 {
+		removed, cannot := b.discards.remove(tx) // before what died after them is put
+		letters, _ := layers{b.layer()}.alive()
 		err = errors.Join(
+			cannot,
 			put(tx, jobBucket, b.jobs),
 			put(tx, endedBucket, b.ended),
-			put(tx, letterBucket, b.letters),
+			put(tx, letterBucket, letters),
 			put(tx, eventBucket, b.events),
 		)
 		s.applied, s.clocks, s.newest = b.last, b.clocks, b.newest
 		s.jobs += uint64(len(b.jobs))
-		s.letters += uint64(len(b.letters))
+		s.letters += uint64(len(letters)) - removed
 		s.events += b.told
 	}
 	p := pruner{tx: tx, state: &s, options: o}

@@ -56,6 +56,7 @@ func effectsAt(seed, position uint64) *ledger.Effects {
 	if next := jobsAt(seed, position+1); len(next) > 0 && rng.IntN(3) == 0 { // dead before its job ends
 		fx.Dead = append(fx.Dead, letterOf(next[0], 77))
 	}
+	fx.Discarded = discardsAt(seed, position, len(fx.Dead))
 	if rng.IntN(2) == 0 {
 		fx.Events = append(fx.Events, ledger.Event{Kind: ledger.WorkerJoined, Name: "a worker"})
 	}
@@ -64,7 +65,7 @@ func effectsAt(seed, position uint64) *ledger.Effects {
 
 func jobOf(id polymath.JobID, rng *rand.Rand) polymath.Job {
 	j := polymath.Job{
-		ID: id, Function: []string{"isprime", "primes"}[rng.IntN(2)], Options: polymath.Options{Queue: "default", Attempts: 4},
+		ID: id, Tenant: "t", Function: []string{"isprime", "primes"}[rng.IntN(2)], Options: polymath.Options{Queue: "default", Attempts: 4},
 		Reducer: polymath.Sum, State: polymath.Succeeded, Units: 10, Done: 10, Submitted: 1, Started: 2, Finished: 3,
 	}
 	if n := rng.IntN(100); n > 0 {
@@ -79,8 +80,10 @@ func jobOf(id polymath.JobID, rng *rand.Rand) polymath.Job {
 }
 
 func letterOf(id polymath.JobID, unit uint64) polymath.DeadLetter {
+	name := queueOf(id, unit)
 	return polymath.DeadLetter{
-		Job: id, Interval: polymath.Interval{From: unit, To: unit + 1}, Attempts: 4, Error: "cannot", Worker: "w", At: 9,
+		Job: id, Interval: polymath.Interval{From: unit, To: unit + 1},
+		Tenant: name.tenant, Queue: name.queue, Function: "primes", Attempts: 4, Error: "cannot", Worker: "w", At: 9,
 	}
 }
 
@@ -136,11 +139,11 @@ func model(seed, last uint64, o Options) (c content, gone []polymath.JobID) {
 		}
 	}
 	for _, it := range items {
-		for _, d := range it.fx.Dead {
-			if !slices.Contains(gone, d.Job) {
-				c.Letters = append(c.Letters, d)
-			}
-		}
+		c.Letters = lettersAfter(c.Letters, it.fx)
+	}
+	c.Letters = slices.DeleteFunc(c.Letters, func(d polymath.DeadLetter) bool { return slices.Contains(gone, d.Job) })
+	if len(c.Letters) == 0 {
+		c.Letters = nil
 	}
 	slices.SortFunc(c.Jobs, func(x, y polymath.Job) int { return y.ID.Ref.Compare(x.ID.Ref) })
 	slices.SortFunc(c.Letters, func(x, y polymath.DeadLetter) int {
@@ -163,7 +166,7 @@ func contentOf(a *Archive, page int) (c content, err error) {
 		after, more = p.Next, !p.Next.IsZero()
 	}
 	for after, more := (LetterID{}), true; more; {
-		p, err := a.DeadLetters(polymath.JobID{}, after, page)
+		p, err := a.DeadLetters(after, page, LetterFilter{})
 		if err != nil {
 			return c, err
 		}

@@ -2,7 +2,6 @@ package archive
 
 import (
 	"bytes"
-	"encoding/binary"
 	"slices"
 
 	"github.com/polymath-run/polymath"
@@ -46,56 +45,6 @@ func (a *Archive) Jobs(after polymath.JobID, limit int, f Filter) (JobPage, erro
 				page.Next = r.job.ID
 				break
 			}
-		}
-		return nil
-	})
-	return page, err
-}
-
-// LetterID names a dead letter: a job and the unit.
-type LetterID struct {
-	Job  polymath.JobID
-	Unit uint64
-}
-
-// LetterPage is some dead letters, those of the newest job first, and within
-// a job from the last unit down.
-type LetterPage struct {
-	Letters []polymath.DeadLetter
-	Next    LetterID // to go on after; zero at the end
-}
-
-// DeadLetters returns at most limit (and maxPage) dead letters that come after
-// a given one; the zero LetterID begins with the first. Not zero, job chooses
-// those of one job.
-func (a *Archive) DeadLetters(job polymath.JobID, after LetterID, limit int) (LetterPage, error) {
-	limit = bound(limit)
-	var prefix, below []byte
-	if !job.IsZero() {
-		prefix = appendRef(nil, job.Ref)
-		below = append(slices.Clone(prefix), bytes.Repeat([]byte{0xff}, letterSize-refSize+1)...)
-	}
-	if !after.Job.IsZero() {
-		below = appendLetter(nil, after.Job.Ref, after.Unit)
-	}
-	waiting := a.waiting(func(b *batch) []record { return b.letters })
-	var page LetterPage
-	err := a.store.view(func(tx *bolt.Tx) error {
-		for k, v := range descend(letterBucket.of(tx), waiting, below) {
-			if !bytes.HasPrefix(k, prefix) {
-				break
-			}
-			if len(page.Letters) == limit {
-				last := page.Letters[limit-1]
-				page.Next = LetterID{last.Job, last.Interval.From}
-				break
-			}
-			d := polymath.DeadLetter{Job: polymath.JobID{Shard: a.options.Shard, Ref: refOf(k)}}
-			d.Interval.From = binary.BigEndian.Uint64(k[refSize:])
-			if err := letterBucket.read(k, v, func(c *coder) { codeLetter(c, &d) }); err != nil {
-				return err
-			}
-			page.Letters = append(page.Letters, d)
 		}
 		return nil
 	})

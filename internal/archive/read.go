@@ -91,13 +91,15 @@ func (a *Archive) waiting(of func(*batch) []record) []record {
 
 // Filter chooses jobs; its zero fields choose all.
 type Filter struct {
+	Tenant   string
 	Function string
 	Queue    string
 	State    polymath.State
 }
 
 func (f Filter) matches(j *polymath.Job) bool {
-	return (f.Function == "" || f.Function == j.Function) &&
+	return (f.Tenant == "" || f.Tenant == j.Tenant) &&
+		(f.Function == "" || f.Function == j.Function) &&
 		(f.Queue == "" || f.Queue == j.Options.Queue) &&
 		(f.State == 0 || f.State == j.State)
 }

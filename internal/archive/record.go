@@ -114,6 +114,7 @@ type jobRecord struct {
 func (r *jobRecord) code(c *coder) {
 	j, o := &r.job, &r.job.Options
 	c.int(&r.clock)
+	c.text(&j.Tenant)
 	c.text(&j.Function)
 	c.bytes(&j.Input)
 	c.text(&o.Queue)
@@ -148,6 +149,9 @@ func (r *jobRecord) code(c *coder) {
 
 func codeLetter(c *coder, d *polymath.DeadLetter) {
 	c.uint(&d.Interval.To)
+	c.text(&d.Tenant)
+	c.text(&d.Queue)
+	c.text(&d.Function)
 	small(c, &d.Attempts)
 	c.text(&d.Error)
 	c.text(&d.Worker)

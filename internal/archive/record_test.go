@@ -25,7 +25,7 @@ func sample() []struct {
 } {
 	id := polymath.JobID{Shard: 7, Ref: polymath.Ref{Index: polymath.Index{Epoch: 2, Position: 300}, Ordinal: 4}}
 	job := jobRecord{clock: 1_700_000_000_000, job: polymath.Job{
-		Function: "primes", Input: []byte(`{"to":100}`), Reducer: polymath.Sum, State: polymath.Failed, Units: 101, Done: 100, Leased: 2, Dead: 1,
+		Tenant: "tenant", Function: "primes", Input: []byte(`{"to":100}`), Reducer: polymath.Sum, State: polymath.Failed, Units: 101, Done: 100, Leased: 2, Dead: 1,
 		Options: polymath.Options{
 			Queue: "night", Priority: -3, Attempts: 4, SkipDead: true, NotBefore: 5, Deadline: 6, Key: [16]byte{1, 2}, Body: [16]byte{3},
 		},
