@@ -54,13 +54,13 @@ func (n *Node) Jobs(q JobQuery) (JobPage, error) {
 	if q.State != 0 && !q.State.Final() {
 		return live, nil
 	}
-	p, err := n.options.Archive.Jobs(q.After, q.Limit, archive.Filter{Function: q.Function, Queue: q.Queue, State: q.State})
+	p, err := n.options.Archive.Jobs(q.After, q.Limit, archive.Filter{Tenant: q.Tenant, Function: q.Function, Queue: q.Queue, State: q.State})
 	if err != nil {
 		return JobPage{}, err
 	}
 	past := JobPage{Next: p.Next}
 	for _, j := range p.Jobs {
-		if j.ID.Ref.Index.Compare(at) <= 0 && (q.Tenant == "" || q.Tenant == j.Tenant) {
+		if j.ID.Ref.Index.Compare(at) <= 0 {
 			j.Result = nil
 			past.Jobs = append(past.Jobs, j)
 		}

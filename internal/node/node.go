@@ -43,6 +43,8 @@ type DurableArchive interface {
 	LastEvent() event.ID
 	// Jobs is a page of finished jobs.
 	Jobs(after polymath.JobID, limit int, f archive.Filter) (archive.JobPage, error)
+	// DeadLetters is a page of what used up its attempts.
+	DeadLetters(after archive.LetterID, limit int, f archive.LetterFilter) (archive.LetterPage, error)
 }
 
 // Options are what a Node is made of. It closes none of them.
@@ -73,6 +75,8 @@ type Node struct {
 	image   chan struct{} // has a token when a checkpoint is due
 	failed  chan struct{} // closed when the node cannot go on
 	events  *event.Hub
+
+	discarding chan struct{} // holds a token while a dead letter is looked up and let go
 
 	mu     sync.Mutex
 	core   *Core                   // guarded by mu
@@ -107,7 +111,7 @@ func Open(ctx context.Context, o Options) (*Node, error) {
 		options: o, start: time.Now(), cancel: cancel,
 		kick: make(chan struct{}, 1), image: make(chan struct{}, 1), failed: make(chan struct{}),
 		routes: make(map[polymath.Ref]*Route), moved: make(chan struct{}),
-		events: event.NewHub(o.Archive, o.Archive.LastEvent()),
+		events: event.NewHub(o.Archive, o.Archive.LastEvent()), discarding: make(chan struct{}, 1),
 	}
 	for range o.Lanes {
 		n.appends = append(n.appends, make(chan appendJob, 1))
