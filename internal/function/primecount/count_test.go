@@ -2,6 +2,9 @@ package primecount
 
 import (
 	"context"
+	"os/exec"
+	"strconv"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -16,7 +19,7 @@ var published = []uint64{
 }
 
 func TestPublished(t *testing.T) {
-	most := 14 // make bench-pi has 10^15, make soak-pi 10^17
+	most := 15 // make soak-pi has 10^17
 	if testing.Short() {
 		most = 12
 	}
@@ -28,6 +31,25 @@ func TestPublished(t *testing.T) {
 		}
 		x *= 10
 	}
+}
+
+// Random x beside the program primecount, where that is installed.
+func TestBesidePrimecount(t *testing.T) {
+	program, err := exec.LookPath("primecount")
+	if err != nil {
+		t.Skip("SKIPPED: primecount is not installed (Debian: apt-get install primecount-bin)")
+	}
+	rapid.Check(t, func(r *rapid.T) {
+		x := rapid.Uint64Range(1, 1<<rapid.IntRange(20, 41).Draw(r, "bits")).Draw(r, "x")
+		out, err := exec.CommandContext(t.Context(), program, strconv.FormatUint(x, 10), "--threads=1").Output()
+		if err != nil {
+			r.Fatalf("%v", err)
+		}
+		got, err := Count(t.Context(), x, 1, nil)
+		if want := strings.TrimSpace(string(out)); err != nil || strconv.FormatUint(got, 10) != want {
+			r.Fatalf("pi(%d) = %d, %v, primecount counts %s", x, got, err, want)
+		}
+	})
 }
 
 // sum adds up all units of a shape, in one goroutine.
