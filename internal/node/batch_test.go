@@ -1,4 +1,4 @@
-package node
+package node_test
 
 import (
 	"strings"
@@ -6,6 +6,7 @@ import (
 
 	"github.com/polymath-run/polymath"
 	"github.com/polymath-run/polymath/internal/ledger"
+	"github.com/polymath-run/polymath/internal/node"
 )
 
 // TestBatchRefusesAlone: a command that no entry can hold is refused, and
@@ -19,7 +20,7 @@ func TestBatchRefusesAlone(t *testing.T) {
 	} {
 		errs := make(chan error, 3)
 		spec := polymath.Spec{Function: "f", Plan: polymath.Plan{Units: 1, Reducer: polymath.Count}}
-		p.node.Do(func(b *Batch) {
+		p.node.Do(func(b *node.Batch) {
 			submitted := func(_ polymath.JobID, _ bool, err error) { errs <- err }
 			b.Submit("", &spec, submitted)
 			b.Propose(bad, func(err error) { errs <- err })
@@ -37,7 +38,7 @@ func TestBatchRefusesAlone(t *testing.T) {
 			t.Errorf("%T: %d of 3 were refused", bad, refused)
 		}
 		alone := make(chan error, 1)
-		p.node.Do(func(b *Batch) { b.Propose(bad, func(err error) { alone <- err }) })
+		p.node.Do(func(b *node.Batch) { b.Propose(bad, func(err error) { alone <- err }) })
 		if err := <-alone; polymath.CodeOf(err) != polymath.InvalidArgument {
 			t.Errorf("%T alone: %v", bad, err)
 		}
@@ -49,16 +50,16 @@ func TestBatchRefusesAlone(t *testing.T) {
 func TestRoutes(t *testing.T) {
 	p := open(t, t.TempDir())
 	heard := make(chan string, 10)
-	route := func(name string) *Route {
-		return &Route{Post: func(_ polymath.Ref, e SeatEvent) {
-			if _, ok := e.(Granted); ok {
+	route := func(name string) *node.Route {
+		return &node.Route{Post: func(_ polymath.Ref, e node.SeatEvent) {
+			if _, ok := e.(node.Granted); ok {
 				heard <- name
 			}
 		}}
 	}
 	first, second := route("first"), route("second")
 	joined := make(chan polymath.Ref, 1)
-	p.node.Do(func(b *Batch) {
+	p.node.Do(func(b *node.Batch) {
 		b.Join("w", first, func(s polymath.Ref, err error) {
 			if err != nil {
 				t.Error(err)
@@ -67,7 +68,7 @@ func TestRoutes(t *testing.T) {
 		})
 	})
 	session := <-joined
-	p.node.Do(func(b *Batch) {
+	p.node.Do(func(b *node.Batch) {
 		b.Propose(&ledger.Demand{Session: session, Functions: []string{"f"}, Slots: 2}, func(error) {})
 	})
 	submit := func() {
@@ -80,7 +81,7 @@ func TestRoutes(t *testing.T) {
 	if got := <-heard; got != "first" {
 		t.Errorf("told the %s", got)
 	}
-	p.node.Do(func(b *Batch) {
+	p.node.Do(func(b *node.Batch) {
 		if err := b.Rejoin(session, second); err != nil {
 			t.Error(err)
 		}
@@ -93,7 +94,7 @@ func TestRoutes(t *testing.T) {
 	if got := <-heard; got != "second" {
 		t.Errorf("told the %s", got)
 	}
-	p.node.Do(func(b *Batch) {
+	p.node.Do(func(b *node.Batch) {
 		b.Detach(session, second)
 		if err := b.Rejoin(polymath.Ref{Index: polymath.Index{Epoch: 1, Position: 1 << 40}}, first); polymath.CodeOf(err) != polymath.NotFound {
 			t.Errorf("a session that never was: %v", err)
