@@ -1,0 +1,36 @@
+package rest
+
+import (
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// Guard keeps other people's pages away from next, whatever face it is: a
+// request that a browser sends from another site is refused, and so is one
+// for a host that is not on the list, as a page would send whose name was
+// made to point here. hosts are names or addresses without a port; nil takes
+// any host, for servers behind a proxy that checks.
+func Guard(next http.Handler, hosts []string) http.Handler {
+	cross := http.NewCrossOriginProtection()
+	cross.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		writeProblem(w, bare(r, http.StatusForbidden, "the request comes from a page of another site"))
+	}))
+	inner := cross.Handler(next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if hosts != nil && !slices.ContainsFunc(hosts, func(h string) bool { return strings.EqualFold(h, hostname(r.Host)) }) {
+			writeProblem(w, bare(r, http.StatusForbidden, "this server is not known as that host: it must be told the names it may be called by"))
+			return
+		}
+		inner.ServeHTTP(w, r)
+	})
+}
+
+// hostname is a Host header without port and brackets.
+func hostname(host string) string {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		return name
+	}
+	return strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+}
