@@ -78,14 +78,15 @@ var layers = []row{
 	{pkg: "internal/worker", layer: assembly},
 	{pkg: "internal/telemetry", layer: assembly},
 	{pkg: "internal/catalog", layer: assembly},
+	{pkg: "internal/wire", layer: assembly},
 
 	{pkg: "internal/service", layer: service},
 	{pkg: "internal/rpc", layer: face},
 
 	// What users import: their programs carry nothing of the server's inside.
 	{pkg: "internal/link", layer: node},
-	{pkg: "client", layer: face, only: []string{"", "api", "api/polymathv1", "internal/link"}},
-	{pkg: "worker", layer: face, only: []string{"", "internal/link", "internal/function", "internal/function/remote", "internal/function/lines", "internal/worker"}},
+	{pkg: "client", layer: face, only: []string{"", "api", "api/polymathv1", "internal/link", "internal/wire"}},
+	{pkg: "worker", layer: face, only: []string{"", "api/polymathv1", "internal/link", "internal/function", "internal/function/remote"}},
 
 	{pkg: "internal/rest", layer: face},
 

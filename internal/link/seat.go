@@ -1,0 +1,216 @@
+package link
+
+import (
+	"context"
+	"time"
+
+	"github.com/polymath-run/polymath"
+	"github.com/polymath-run/polymath/api/polymathv1"
+	"github.com/polymath-run/polymath/internal/wire"
+	"github.com/polymath-run/polymath/internal/worker"
+)
+
+// Host is a server as workers see it. It implements worker.Host.
+type Host struct {
+	link      *Link
+	functions []*polymathv1.Declaration
+}
+
+// seat is a worker's session at the server. It outlives the stream.
+type seat struct {
+	link      *Link
+	name      string
+	functions []*polymathv1.Declaration
+	post      func(worker.Event)
+	session   polymath.Ref
+	encoded   []byte
+	rejoining *call // guarded by Link.mu
+}
+
+// Join implements worker.Host.
+func (h *Host) Join(ctx context.Context, name string, post func(worker.Event)) (worker.Seat, error) {
+	s := &seat{link: h.link, name: name, functions: h.functions, post: post}
+	joined := make(chan error, 1)
+	c := &call{once: true}
+	c.put = s.putJoin(c)
+	c.done = func(r *polymathv1.Reply, err error) { joined <- s.joined(r, err) }
+	if err := h.link.ask(c); err != nil {
+		return nil, err
+	}
+	select {
+	case err := <-joined:
+		if err != nil {
+			return nil, err
+		}
+		return s, nil
+	case <-ctx.Done():
+		return nil, gaveUp(ctx)
+	}
+}
+
+// putJoin adds the seat's Join to a message: for a new session, or for the
+// one it has.
+func (s *seat) putJoin(c *call) func(*polymathv1.Calls) int {
+	return func(m *polymathv1.Calls) int {
+		m.Joins = append(m.Joins, &polymathv1.Join{Call: c.number, Name: s.name, Session: s.encoded, Functions: s.functions})
+		return requestBytes * (1 + len(s.functions))
+	}
+}
+
+// joined takes the session; from then on its news come here.
+func (s *seat) joined(r *polymathv1.Reply, err error) error {
+	if err != nil {
+		return err
+	}
+	if s.session, err = wire.ParseSession(r.GetSession()); err != nil {
+		return err
+	}
+	s.encoded = r.GetSession()
+	s.link.mu.Lock()
+	s.link.seats[s.session] = s
+	s.link.mu.Unlock()
+	return nil
+}
+
+// rejoin takes the seat's session up again in a new stream. l.mu is held.
+func (l *Link) rejoin(s *seat) {
+	if s.rejoining != nil {
+		delete(l.pending, s.rejoining.number)
+	}
+	l.number++
+	c := &call{number: l.number, once: true}
+	c.put = s.putJoin(c)
+	c.done = func(_ *polymathv1.Reply, err error) {
+		// Another error than that the session is over comes with a stream
+		// that breaks, or with a server that is not ready: the session ends
+		// by itself when nothing is heard of it.
+		if polymath.CodeOf(err) == polymath.NotFound || polymath.CodeOf(err) == polymath.Conflict {
+			s.over()
+		}
+	}
+	s.rejoining = c
+	l.pending[c.number] = c
+	l.add(c.put)
+	// A server that started anew without this worker's functions knows them
+	// with the Join, and grants what it holds again.
+}
+
+// over ends the seat.
+func (s *seat) over() {
+	s.link.mu.Lock()
+	_, open := s.link.seats[s.session]
+	delete(s.link.seats, s.session)
+	s.link.mu.Unlock()
+	if open {
+		s.post((*worker.Loop).Closed)
+	}
+}
+
+// news tells the workers what a message says of their sessions.
+func (l *Link) news(m *polymathv1.Replies) {
+	for _, g := range m.GetGrants() {
+		s := l.seat(g.GetSession())
+		lease, err := wire.ParseGrant(g)
+		if s != nil && err == nil {
+			s.post(func(w *worker.Loop) { w.Granted(lease) })
+		}
+	}
+	for _, r := range m.GetRetired() {
+		s := l.seat(r.GetSession())
+		token, err := wire.ParseToken(r.GetToken())
+		if s != nil && err == nil {
+			s.post(func(w *worker.Loop) { w.Retired(token) })
+		}
+	}
+	for _, session := range m.GetClosed() {
+		if s := l.seat(session); s != nil {
+			s.over()
+		}
+	}
+}
+
+// seat finds the seat of a session, or nil.
+func (l *Link) seat(session []byte) *seat {
+	r, err := wire.ParseSession(session)
+	if err != nil {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.seats[r]
+}
+
+// tell sends a call of the worker's; its outcome comes through the mailbox.
+func (s *seat) tell(done func(error), put func(m *polymathv1.Calls, number uint64) int) {
+	c := &call{once: true}
+	c.put = func(m *polymathv1.Calls) int { return put(m, c.number) }
+	c.done = func(_ *polymathv1.Reply, err error) {
+		s.post(func(*worker.Loop) { done(err) })
+	}
+	if err := s.link.ask(c); err != nil {
+		c.done(nil, err)
+	}
+}
+
+// Demand implements worker.Seat.
+func (s *seat) Demand(functions []string, slots uint32, each time.Duration, done func(error)) {
+	s.tell(done, func(m *polymathv1.Calls, n uint64) int {
+		m.Demands = append(m.Demands, &polymathv1.Demand{
+			Call: n, Session: s.encoded, Functions: functions, Slots: slots, Micros: uint64(each.Microseconds()),
+		})
+		return requestBytes * (1 + len(functions))
+	})
+}
+
+// Beat implements worker.Seat.
+func (s *seat) Beat() {
+	s.link.say(func(m *polymathv1.Calls) int {
+		m.Beats = append(m.Beats, s.encoded)
+		return len(s.encoded)
+	})
+}
+
+// Progress implements worker.Seat.
+func (s *seat) Progress(token polymath.Token, units uint64) {
+	s.link.say(func(m *polymathv1.Calls) int {
+		m.Progress = append(m.Progress, &polymathv1.Progress{Token: wire.Token(token), Done: units})
+		return requestBytes
+	})
+}
+
+// report sends the end of a lease.
+func (s *seat) report(r *polymathv1.Report, done func(error)) {
+	s.tell(done, func(m *polymathv1.Calls, n uint64) int {
+		r.Call = n
+		m.Reports = append(m.Reports, r)
+		return requestBytes + len(r.GetOutput()) + len(r.GetError())
+	})
+}
+
+// Complete implements worker.Seat.
+func (s *seat) Complete(token polymath.Token, output []byte, took time.Duration, done func(error)) {
+	s.report(&polymathv1.Report{Token: wire.Token(token), Output: output, Micros: uint64(took.Microseconds())}, done)
+}
+
+// Fail implements worker.Seat.
+func (s *seat) Fail(token polymath.Token, text string, done func(error)) {
+	s.report(&polymathv1.Report{Kind: polymathv1.Report_FAIL, Token: wire.Token(token), Error: text}, done)
+}
+
+// Release implements worker.Seat.
+func (s *seat) Release(token polymath.Token, done func(error)) {
+	s.report(&polymathv1.Report{Kind: polymathv1.Report_RELEASE, Token: wire.Token(token)}, done)
+}
+
+// Leave implements worker.Seat.
+func (s *seat) Leave(done func(error)) {
+	s.tell(func(err error) {
+		s.link.mu.Lock()
+		delete(s.link.seats, s.session)
+		s.link.mu.Unlock()
+		done(err)
+	}, func(m *polymathv1.Calls, n uint64) int {
+		m.Leaves = append(m.Leaves, &polymathv1.Leave{Call: n, Session: s.encoded})
+		return requestBytes
+	})
+}

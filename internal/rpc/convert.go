@@ -1,0 +1,86 @@
+package rpc
+
+import (
+	"github.com/polymath-run/polymath"
+	"github.com/polymath-run/polymath/api/polymathv1"
+	"github.com/polymath-run/polymath/internal/function/remote"
+	"github.com/polymath-run/polymath/internal/service"
+	"github.com/polymath-run/polymath/internal/wire"
+)
+
+// prepared is a request that was planned, or why it was not.
+type prepared struct {
+	tenant string
+	spec   polymath.Spec
+	err    error
+}
+
+// prepare plans a request.
+func (s *Server) prepare(q *polymathv1.Request) (p prepared) {
+	r := service.Request{
+		Function: q.GetFunction(), Input: q.GetInput(), Tenant: q.GetTenant(), Key: q.GetKey(), Ticket: q.GetTicket(),
+		Options: polymath.Options{
+			Queue: q.GetQueue(), Priority: int8(q.GetPriority()), Attempts: uint8(q.GetAttempts()), SkipDead: q.GetSkipDead(),
+			NotBefore: q.GetNotBefore(), Deadline: q.GetDeadline(),
+		},
+	}
+	switch {
+	case int32(r.Options.Priority) != q.GetPriority():
+		p.err = polymath.Errorf(polymath.InvalidArgument, "priority %d is not between %d and %d",
+			q.GetPriority(), polymath.MinPriority, polymath.MaxPriority)
+	case uint32(r.Options.Attempts) != q.GetAttempts():
+		p.err = polymath.Errorf(polymath.InvalidArgument, "%d attempts are more than %d", q.GetAttempts(), polymath.MaxAttempts)
+	default:
+		p.tenant, p.spec, p.err = s.service.Prepare(&r)
+	}
+	return p
+}
+
+// refusal is an error for a message; what stays private is logged.
+func (s *Server) refusal(err error) *polymathv1.Error {
+	if polymath.CodeOf(err) == polymath.Internal {
+		s.log.Error("a call failed", "error", err)
+	}
+	return wire.Error(err)
+}
+
+// picture is a job as clients read it.
+func (s *Server) picture(job *polymath.Job, working uint64) *polymathv1.Job {
+	p := &polymathv1.Job{
+		Id: job.ID.String(), Function: job.Function, Tenant: job.Tenant, Queue: job.Options.Queue, State: job.State.String(),
+		Units: job.Units, Done: job.Done, Working: working, Leased: job.Leased, Dead: job.Dead,
+		Submitted: job.Submitted, Started: job.Started, Finished: job.Finished, Input: job.Input,
+	}
+	switch job.State {
+	case polymath.Succeeded:
+		answer, err := s.service.Answer(job)
+		p.Answer, p.Error = answer, s.refusal(err)
+	case polymath.Failed, polymath.Cancelled:
+		p.Error = &polymathv1.Error{Code: job.Code.String(), Message: job.Error}
+	}
+	return p
+}
+
+// declarations reads what a worker says of its functions. Bad ones are found
+// by whoever checks them.
+func declarations(all []*polymathv1.Declaration) []remote.Declaration {
+	out := make([]remote.Declaration, len(all))
+	for i, d := range all {
+		out[i] = remote.Declaration{
+			Name: d.GetName(), Summary: d.GetSummary(), Kind: remote.Kind(d.GetKind()), Reducer: reducer(d.GetReducer()),
+			Micros: d.GetMicros(), LongestRun: d.GetLongestRun(),
+		}
+	}
+	return out
+}
+
+// reducer finds a reducer by its name; 0, which no check lets pass, for an
+// unknown one.
+func reducer(name string) polymath.Reducer {
+	for _, r := range polymath.Reducers() {
+		if r.String() == name {
+			return r
+		}
+	}
+	return 0
+}

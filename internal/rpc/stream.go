@@ -1,0 +1,288 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"time"
+
+	"connectrpc.com/connect"
+
+	"github.com/polymath-run/polymath"
+	"github.com/polymath-run/polymath/api/polymathv1"
+	"github.com/polymath-run/polymath/internal/function/remote"
+	"github.com/polymath-run/polymath/internal/ledger"
+	"github.com/polymath-run/polymath/internal/node"
+	"github.com/polymath-run/polymath/internal/wire"
+)
+
+// Bounds of one stream.
+const (
+	maxOwed      = 65_536           // calls that are not answered yet
+	maxSessions  = 100              // of workers
+	writeTimeout = 15 * time.Second // for one message; a client that reads nothing is gone
+)
+
+// stream is the stream of one client process. What is not said to belong to
+// one goroutine is used with the node in hand only.
+type stream struct {
+	server *Server
+	out    *outbox
+	route  *node.Route
+
+	owed     int               // calls not answered yet
+	waits    map[uint64]func() // by call: how to stop
+	sessions map[polymath.Ref][]remote.Declaration
+	over     bool
+}
+
+// exchange is the two directions of a stream as Connect gives them.
+type exchange = connect.BidiStream[polymathv1.Calls, polymathv1.Replies]
+
+// Exchange implements the call.
+func (s *Server) Exchange(ctx context.Context, x *exchange) error {
+	if s.streams.Add(1) > MaxStreams {
+		s.streams.Add(-1)
+		return fault(polymath.Errorf(polymath.Overloaded, "%d streams are open, the most this server takes: one is enough for a process", MaxStreams))
+	}
+	defer s.streams.Add(-1)
+	st := &stream{server: s, out: newOutbox(), waits: make(map[uint64]func()), sessions: make(map[polymath.Ref][]remote.Declaration)}
+	st.route = &node.Route{Post: st.post}
+	defer st.end()
+
+	ctx, stop := context.WithCancelCause(ctx)
+	defer context.AfterFunc(s.ending, func() {
+		stop(polymath.Errorf(polymath.Unavailable, "the server is stopping: connect again"))
+	})()
+	reading := make(chan struct{})
+	go func() {
+		defer close(reading)
+		stop(st.read(ctx, x))
+	}()
+	err := st.write(ctx, x)
+	stop(err)
+	// A reader that waits for the client ends with the request, which ends
+	// when this call returns; it touches nothing after over is set.
+	if cause := context.Cause(ctx); cause != nil && err == nil {
+		err = cause
+	}
+	if errors.Is(err, io.EOF) || errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return fault(err)
+}
+
+// read takes the messages of the client until the stream ends.
+func (st *stream) read(ctx context.Context, x *exchange) error {
+	for {
+		for st.out.full() {
+			select {
+			case <-st.out.room:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		m, err := x.Receive()
+		if err != nil {
+			return err
+		}
+		st.take(m)
+	}
+}
+
+// write sends what gathers in the outbox until the stream ends. The first
+// message, an empty one, says that the stream stands.
+func (st *stream) write(ctx context.Context, x *exchange) error {
+	control, _ := ctx.Value(controllerKey{}).(*http.ResponseController)
+	m := &polymathv1.Replies{}
+	for {
+		if control != nil {
+			// An error here says that the connection knows no deadlines.
+			_ = control.SetWriteDeadline(time.Now().Add(writeTimeout))
+		}
+		if err := x.Send(m); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-st.out.wake:
+		}
+		m = st.server.message(st.out.take())
+	}
+}
+
+// end lets go of all that the stream held.
+func (st *stream) end() {
+	st.server.service.Node().Do(func(b *node.Batch) {
+		st.over = true
+		for call := range st.waits {
+			st.stopWait(call)
+		}
+		for session, declared := range st.sessions {
+			b.Detach(session, st.route)
+			st.server.service.Catalog().Retract(declared)
+		}
+		clear(st.sessions)
+	})
+}
+
+// post hears what there is to tell a worker of this stream.
+func (st *stream) post(session polymath.Ref, e node.SeatEvent) {
+	switch e := e.(type) {
+	case node.Granted:
+		st.out.put(item{grant: wire.Grant(session, &e.Lease)})
+	case node.Retired:
+		st.out.put(item{retired: &polymathv1.Retired{Session: wire.Session(session), Token: wire.Token(e.Token)}})
+	case node.Closed:
+		st.server.service.Catalog().Retract(st.sessions[session])
+		delete(st.sessions, session)
+		st.out.put(item{closed: wire.Session(session)})
+	}
+}
+
+// take does what a message asks for: everything in one batch, after what can
+// be done without the node.
+func (st *stream) take(m *polymathv1.Calls) {
+	specs := make([]prepared, len(m.GetSubmissions()))
+	for i, sub := range m.GetSubmissions() {
+		specs[i] = st.server.prepare(sub.GetRequest())
+	}
+	st.server.service.Node().Do(func(b *node.Batch) {
+		if st.over {
+			return
+		}
+		for i, sub := range m.GetSubmissions() {
+			st.submit(b, sub.GetCall(), &specs[i])
+		}
+		for _, c := range m.GetGets() {
+			st.get(b, c)
+		}
+		for _, c := range m.GetWaits() {
+			st.wait(b, c)
+		}
+		for _, call := range m.GetForgotten() {
+			if st.stopWait(call) {
+				st.owed--
+			}
+		}
+		for _, c := range m.GetCancels() {
+			st.cancel(b, c)
+		}
+		st.work(b, m)
+	})
+}
+
+// owe notes that a call has to be answered; false when there are too many,
+// which is then its answer.
+func (st *stream) owe(call uint64) bool {
+	if st.owed >= maxOwed {
+		st.out.put(item{reply: &polymathv1.Reply{Call: call, Error: wire.Error(polymath.Errorf(polymath.Overloaded,
+			"%d calls of this stream are not answered yet: ask for less at a time", maxOwed))}})
+		return false
+	}
+	st.owed++
+	return true
+}
+
+// reply answers a call.
+func (st *stream) reply(i item) {
+	st.owed--
+	if !st.over {
+		st.out.put(i)
+	}
+}
+
+// done answers a call with nothing but its error.
+func (st *stream) done(call uint64, err error) {
+	st.reply(item{reply: &polymathv1.Reply{Call: call, Error: st.server.refusal(err)}})
+}
+
+func (st *stream) submit(b *node.Batch, call uint64, p *prepared) {
+	if !st.owe(call) {
+		return
+	}
+	if p.err != nil {
+		st.done(call, p.err)
+		return
+	}
+	b.Submit(p.tenant, &p.spec, func(id polymath.JobID, existing bool, err error) {
+		if err != nil {
+			st.done(call, err)
+			return
+		}
+		st.reply(item{reply: &polymathv1.Reply{Call: call, Job: id.String(), Existing: existing}})
+	})
+}
+
+func (st *stream) get(b *node.Batch, c *polymathv1.JobCall) {
+	if !st.owe(c.GetCall()) {
+		return
+	}
+	id, err := polymath.ParseJobID(c.GetJob())
+	var job polymath.Job
+	var working uint64
+	if err == nil {
+		job, working, err = b.Job(id)
+	}
+	if err != nil {
+		st.done(c.GetCall(), err)
+		return
+	}
+	st.reply(item{reply: &polymathv1.Reply{Call: c.GetCall()}, job: &job, working: working})
+}
+
+func (st *stream) wait(b *node.Batch, c *polymathv1.JobCall) {
+	call := c.GetCall()
+	if !st.owe(call) {
+		return
+	}
+	id, err := polymath.ParseJobID(c.GetJob())
+	if _, twice := st.waits[call]; twice {
+		err = polymath.Errorf(polymath.InvalidArgument, "call %d waits already", call)
+	}
+	if err == nil {
+		err = st.server.service.BeginWait()
+	}
+	if err != nil {
+		st.done(call, err)
+		return
+	}
+	st.waits[call] = func() {}
+	stop, err := b.Wait(id, func(job polymath.Job) {
+		st.stopWait(call)
+		st.reply(item{reply: &polymathv1.Reply{Call: call}, job: &job})
+	})
+	if err != nil {
+		st.stopWait(call)
+		st.done(call, err)
+		return
+	}
+	if _, waiting := st.waits[call]; waiting {
+		st.waits[call] = stop
+	}
+}
+
+// stopWait ends a waiting; false when there is none of that call.
+func (st *stream) stopWait(call uint64) bool {
+	stop, waiting := st.waits[call]
+	if waiting {
+		delete(st.waits, call)
+		stop()
+		st.server.service.EndWait()
+	}
+	return waiting
+}
+
+func (st *stream) cancel(b *node.Batch, c *polymathv1.JobCall) {
+	if !st.owe(c.GetCall()) {
+		return
+	}
+	id, err := polymath.ParseJobID(c.GetJob())
+	if err != nil {
+		st.done(c.GetCall(), err)
+		return
+	}
+	b.Propose(&ledger.Cancel{Job: id}, func(err error) { st.done(c.GetCall(), err) })
+}

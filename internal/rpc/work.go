@@ -1,0 +1,162 @@
+package rpc
+
+import (
+	"github.com/polymath-run/polymath"
+	"github.com/polymath-run/polymath/api/polymathv1"
+	"github.com/polymath-run/polymath/internal/ledger"
+	"github.com/polymath-run/polymath/internal/node"
+	"github.com/polymath-run/polymath/internal/wire"
+)
+
+// work does what the workers of a stream ask for.
+func (st *stream) work(b *node.Batch, m *polymathv1.Calls) {
+	for _, j := range m.GetJoins() {
+		st.join(b, j)
+	}
+	for _, d := range m.GetDemands() {
+		st.demand(b, d)
+	}
+	for _, session := range m.GetBeats() {
+		if s, err := st.session(session); err == nil {
+			_ = b.Beat(s) // a session that is over was told so
+		}
+	}
+	for _, p := range m.GetProgress() {
+		if t, err := st.token(b, p.GetToken()); err == nil {
+			b.Progress(t, p.GetDone())
+		}
+	}
+	for _, r := range m.GetReports() {
+		st.report(b, r)
+	}
+	for _, l := range m.GetLeaves() {
+		st.leave(b, l)
+	}
+}
+
+// session reads a session and holds it against those of this stream.
+func (st *stream) session(data []byte) (polymath.Ref, error) {
+	s, err := wire.ParseSession(data)
+	if err != nil {
+		return s, err
+	}
+	if _, ours := st.sessions[s]; !ours {
+		return s, polymath.Errorf(polymath.NotFound, "session %v is none of this stream's, or is over: join again", s)
+	}
+	return s, nil
+}
+
+// token reads a token and holds it against the sessions of this stream. One
+// that nobody holds is the ledger's to refuse.
+func (st *stream) token(b *node.Batch, data []byte) (polymath.Token, error) {
+	t, err := wire.ParseToken(data)
+	if err != nil {
+		return t, err
+	}
+	if holder, held := b.Holder(t); held {
+		if _, ours := st.sessions[holder]; !ours {
+			return t, polymath.Errorf(polymath.PermissionDenied, "the lease %v is another worker's", t)
+		}
+	}
+	return t, nil
+}
+
+func (st *stream) join(b *node.Batch, j *polymathv1.Join) {
+	call := j.GetCall()
+	if !st.owe(call) {
+		return
+	}
+	declared := declarations(j.GetFunctions())
+	catalog := st.server.service.Catalog()
+	err := catalog.Declare(declared)
+	if err == nil && len(st.sessions) >= maxSessions {
+		catalog.Retract(declared)
+		err = polymath.Errorf(polymath.Overloaded, "a stream has at most %d workers: open another", maxSessions)
+	}
+	if err != nil {
+		st.done(call, err)
+		return
+	}
+	joined := func(s polymath.Ref, err error) {
+		switch {
+		case err != nil:
+			catalog.Retract(declared)
+			st.done(call, err)
+		case st.over: // between the call and now
+			catalog.Retract(declared)
+			b.Detach(s, st.route)
+		default:
+			st.sessions[s] = declared
+			st.reply(item{reply: &polymathv1.Reply{Call: call, Session: wire.Session(s)}})
+		}
+	}
+	if len(j.GetSession()) == 0 {
+		b.Join(j.GetName(), st.route, joined)
+		return
+	}
+	s, err := wire.ParseSession(j.GetSession())
+	if err == nil {
+		if _, ours := st.sessions[s]; ours {
+			err = polymath.Errorf(polymath.InvalidArgument, "session %v has joined already", s)
+		}
+	}
+	if err == nil {
+		err = b.Rejoin(s, st.route)
+	}
+	joined(s, err)
+}
+
+func (st *stream) demand(b *node.Batch, d *polymathv1.Demand) {
+	if !st.owe(d.GetCall()) {
+		return
+	}
+	s, err := st.session(d.GetSession())
+	if err != nil {
+		st.done(d.GetCall(), err)
+		return
+	}
+	cmd := &ledger.Demand{Session: s, Functions: d.GetFunctions(), Slots: d.GetSlots(), Micros: d.GetMicros()}
+	b.Propose(cmd, func(err error) { st.done(d.GetCall(), err) })
+}
+
+func (st *stream) report(b *node.Batch, r *polymathv1.Report) {
+	call := r.GetCall()
+	if !st.owe(call) {
+		return
+	}
+	t, err := st.token(b, r.GetToken())
+	if err != nil {
+		st.done(call, err)
+		return
+	}
+	var cmd ledger.Command
+	switch r.GetKind() {
+	case polymathv1.Report_COMPLETE:
+		cmd = &ledger.Complete{Token: t, Output: r.GetOutput(), Micros: r.GetMicros()}
+		if len(r.GetOutput()) > polymath.MaxInlineBytes {
+			cmd = &ledger.Fail{Token: t, Error: "the output is larger than 64 KiB"}
+		}
+	case polymathv1.Report_FAIL:
+		cmd = &ledger.Fail{Token: t, Error: clip(r.GetError())}
+	default:
+		cmd = &ledger.Release{Token: t}
+	}
+	b.Propose(cmd, func(err error) { st.done(call, err) })
+}
+
+// clip cuts the text of a failure to what the journal takes.
+func clip(text string) string {
+	return text[:min(len(text), polymath.MaxErrorBytes)]
+}
+
+func (st *stream) leave(b *node.Batch, l *polymathv1.Leave) {
+	if !st.owe(l.GetCall()) {
+		return
+	}
+	s, err := st.session(l.GetSession())
+	if err != nil {
+		st.done(l.GetCall(), err)
+		return
+	}
+	b.Propose(&ledger.Close{Session: s}, func(err error) { st.done(l.GetCall(), err) })
+}
