@@ -193,6 +193,8 @@ func (l *Link) stream(ctx context.Context, stood func()) error {
 	defer cancel()
 	x := l.client.Exchange(ctx)
 	defer x.CloseResponse() //nolint:errcheck // the stream is over
+	// The transport looks at the context only once the request has ended.
+	defer context.AfterFunc(ctx, func() { _ = x.CloseRequest() })()
 	if err := x.Send(&polymathv1.Calls{}); err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
