@@ -53,17 +53,19 @@ func (f LetterFilter) span(after LetterID) (prefix, below []byte) {
 // may be short, or empty, and still have a Next. What a page shows is as of
 // one index.
 func (a *Archive) DeadLetters(after LetterID, limit int, f LetterFilter) (LetterPage, error) {
-	limit = bound(limit)
+	return a.letterPage(a.layers(), after, bound(limit), f)
+}
+
+// letterPage reads what is upon the file through layers looked at before.
+func (a *Archive) letterPage(upon layers, after LetterID, limit int, f LetterFilter) (page LetterPage, err error) {
 	prefix, below := f.span(after)
-	layers := a.layers()
-	var page LetterPage
-	err := a.store.view(func(tx *bolt.Tx) error {
+	err = a.store.view(func(tx *bolt.Tx) error {
 		s, err := loadState(tx)
 		if err != nil {
 			return err
 		}
-		over := above(layers, s.applied)
-		waiting, fresh := over.alive()
+		upon := upon.above(s.applied)
+		waiting, fresh := upon.alive()
 		var last LetterID
 		seen := 0
 		for k, v := range descend(letterBucket.of(tx), waiting, below) {
@@ -80,7 +82,7 @@ func (a *Archive) DeadLetters(after LetterID, limit int, f LetterFilter) (Letter
 			}
 			seen++
 			last = LetterID{d.Job, d.Interval.From}
-			if f.matches(&d) && (fresh[last] || !over.find(discardOf(&d))) {
+			if f.matches(&d) && (fresh[last] || !upon.find(discardOf(&d))) {
 				page.Letters = append(page.Letters, d)
 			}
 		}
@@ -226,7 +228,7 @@ func (b *batch) layer() layer { return layer{b.last, b.letters, b.discards} }
 
 // above leaves out what a transaction begun later contains: a batch is in it as
 // a whole, with what it took since.
-func above(all layers, applied polymath.Index) layers {
+func (all layers) above(applied polymath.Index) layers {
 	return slices.DeleteFunc(all, func(l layer) bool { return l.last.Compare(applied) <= 0 })
 }
 

@@ -179,6 +179,36 @@ func TestDiscardWhileCommitting(t *testing.T) {
 	}
 }
 
+// TestLayersFallAway: a batch that was committed since it was looked at is read
+// as the file has it, with what it took in between.
+func TestLayersFallAway(t *testing.T) {
+	a := mustOpen(t, filepath.Join(t.TempDir(), "archive.db"), Options{Shard: testShard})
+	var letters []polymath.DeadLetter
+	for position := uint64(1); position <= 2; position++ {
+		id := polymath.JobID{Shard: testShard, Ref: polymath.Ref{Index: indexAt(position)}}
+		letters = append(letters, polymath.DeadLetter{Job: id, Tenant: "t", Queue: "q", Interval: polymath.Interval{From: 7, To: 8}})
+	}
+	entry := func(n uint64) error {
+		return a.Put(indexAt(n), &ledger.Effects{Discarded: []ledger.Discarded{{Tenant: "t", Queue: "q"}}, Dead: letters[n-1 : n]})
+	}
+	if err := entry(1); err != nil {
+		t.Fatal(err)
+	}
+	seen := a.layers()
+	if err := entry(2); err != nil {
+		t.Fatal(err)
+	}
+	before, err := a.letterPage(seen, LetterID{}, maxPage, LetterFilter{})
+	if err != nil || !slices.Equal(before.Letters, letters[:1]) {
+		t.Errorf("before the commit: %+v, %v", before, err)
+	}
+	mustFlush(t, a)
+	after, err := a.letterPage(seen, LetterID{}, maxPage, LetterFilter{})
+	if err != nil || !slices.Equal(after.Letters, letters[1:]) {
+		t.Errorf("after the commit: %+v, %v", after, err)
+	}
+}
+
 // TestDiscardSurvives: what was let go stays away after a restart, also when
 // the journal brings the entries again, and the counts on disk are right: Open
 // counts anew.

@@ -19,6 +19,7 @@ const (
 	ForgetOnImage         // leave what was handed back out of a checkpoint
 	IgnoreKey             // make a second job for the same idempotency key
 	DiscardBeside         // let the dead letters of a tenant's other queues go, too
+	ForgetDiscard         // count the dead letters of a Discard as gone and keep them
 
 	faultCount // how many there are, with NoFault
 )
@@ -55,6 +56,8 @@ func (f Fault) String() string {
 		return "IgnoreKey"
 	case DiscardBeside:
 		return "DiscardBeside"
+	case ForgetDiscard:
+		return "ForgetDiscard"
 	default:
 		return "unknown"
 	}

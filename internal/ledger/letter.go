@@ -52,7 +52,9 @@ func (d *Discard) apply(l *Ledger, fx *Effects) Answer {
 			q.letters = 0
 		}
 	}
-	fx.Discarded = append(fx.Discarded, gone)
+	if l.fault != ForgetDiscard {
+		fx.Discarded = append(fx.Discarded, gone)
+	}
 	if l.fault == DiscardBeside {
 		l.discardBeside(&gone, fx)
 	}

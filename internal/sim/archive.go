@@ -3,6 +3,7 @@ package sim
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/polymath-run/polymath"
 	"github.com/polymath-run/polymath/internal/ledger"
@@ -15,6 +16,8 @@ type archive struct {
 	w       *world
 	stored  map[polymath.JobID]polymath.Job // looked up, never walked
 	recent  []polymath.Job
+	letters []polymath.DeadLetter // as readers see them
+	safe    []polymath.DeadLetter // as of durable
 	durable polymath.Index
 	last    polymath.Index
 }
@@ -33,6 +36,7 @@ func (a *archive) Put(at polymath.Index, fx *ledger.Effects) error {
 	}
 	a.last = at
 	a.recent = append(a.recent, fx.Finished...)
+	a.putLetters(fx)
 	if a.w.odds(40) {
 		_ = a.Flush(context.Background())
 	}
@@ -44,7 +48,7 @@ func (a *archive) Flush(context.Context) error {
 	for _, j := range a.recent {
 		a.stored[j.ID] = j
 	}
-	a.recent, a.durable = nil, a.last
+	a.recent, a.safe, a.durable = nil, slices.Clone(a.letters), a.last
 	return nil
 }
 
@@ -62,4 +66,4 @@ func (a *archive) Job(id polymath.JobID) (polymath.Job, error) {
 }
 
 // crash forgets what was not durable.
-func (a *archive) crash() { a.recent, a.last = nil, a.durable }
+func (a *archive) crash() { a.recent, a.letters, a.last = nil, slices.Clone(a.safe), a.durable }

@@ -13,6 +13,7 @@ type client struct {
 	w     *world
 	load  *workload
 	spec  polymath.Spec
+	owner string // tenant
 	keyed bool
 	acked []polymath.JobID // every id a submission was acknowledged with
 	tries int
@@ -23,7 +24,7 @@ type client struct {
 const maxTries = 3
 
 func newClient(w *world, number int) *client {
-	c := &client{w: w, load: w.invent(number), keyed: w.chance.IntN(2) == 0}
+	c := &client{w: w, load: w.invent(number), keyed: w.chance.IntN(2) == 0, owner: []string{"t", "u"}[w.chance.IntN(2)]}
 	c.spec = w.spec(c.load)
 	if c.keyed {
 		binary.LittleEndian.PutUint64(c.spec.Options.Key[:], uint64(number)+1)
@@ -41,7 +42,7 @@ func (c *client) submit() {
 	if m.up {
 		c.load.Try = c.tries
 		c.spec.Input = c.load.input()
-		cmd := &ledger.Submit{Tenant: "t", Spec: c.spec}
+		cmd := &ledger.Submit{Tenant: c.owner, Spec: c.spec}
 		m.core.Submit(cmd, func(a ledger.Answer) {
 			if w.odds(20) {
 				w.counts.LostMessages++

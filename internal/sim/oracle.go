@@ -23,7 +23,8 @@ type oracle struct {
 	last     polymath.Token
 	jobs     map[polymath.JobID]*truth // looked up, never walked
 	acked    []polymath.JobID
-	made     map[[2]int]bool // client and try of every submission applied
+	made     map[[2]int]bool       // client and try of every submission applied
+	letters  []polymath.DeadLetter // that nobody discarded, in the order they died
 	sessions map[polymath.Ref]uint64
 }
 
@@ -40,6 +41,8 @@ type granted struct {
 type truth struct {
 	load   *workload
 	skip   bool
+	tenant string
+	queue  string
 	merged []polymath.Interval // by From, disjoint
 	dead   []polymath.Interval
 	final  bool
@@ -80,6 +83,7 @@ func (o *oracle) applied(r journal.Record, c *node.Core) {
 	}
 	o.sums = append(o.sums, r.Sum)
 	o.examine(r, c.Effects())
+	o.compareLetters()
 	if err := o.replica.Apply(r.Index, r.Entry, &o.fx); err != nil {
 		o.w.violate("the replica cannot go on: %v", err)
 		return
@@ -129,6 +133,7 @@ func (o *oracle) caughtUp(c *node.Core) {
 		return
 	}
 	o.compare(c)
+	o.compareLetters()
 	for _, id := range o.acked {
 		if _, err := c.Job(id); err != nil {
 			o.w.violate("job %v was acknowledged and is gone: %v", id, err)
@@ -153,6 +158,7 @@ func (o *oracle) examine(r journal.Record, fx *ledger.Effects) {
 			o.command(cmd, fx.Answers[i])
 		}
 	}
+	o.settleLetters(&e, fx)
 	for _, d := range fx.Dead {
 		if t := o.jobs[d.Job]; t != nil {
 			t.dead = append(t.dead, d.Interval)
@@ -205,7 +211,10 @@ func (o *oracle) submit(cmd *ledger.Submit, a ledger.Answer) {
 		o.w.violate("submission %d of client %d made two jobs, the second is %v", k.Try, k.Number, id)
 	default:
 		o.made[[2]int{k.Number, k.Try}] = true
-		o.jobs[id] = &truth{load: o.w.clients[k.Number].load, skip: cmd.Spec.Options.SkipDead}
+		o.jobs[id] = &truth{
+			load: o.w.clients[k.Number].load, skip: cmd.Spec.Options.SkipDead,
+			tenant: cmd.Tenant, queue: cmp.Or(cmd.Spec.Options.Queue, polymath.DefaultQueue),
+		}
 	}
 }
 
@@ -291,6 +300,8 @@ func (o *oracle) finish(j *polymath.Job) {
 		covered += iv.Len()
 	}
 	switch {
+	case j.Tenant != t.tenant || j.Options.Queue != t.queue:
+		o.w.violate("job %v of %s/%s is called one of %s/%s", j.ID, t.tenant, t.queue, j.Tenant, j.Options.Queue)
 	case j.State == polymath.Succeeded && covered != t.load.units:
 		o.w.violate("job %v succeeded with %d of %d units", j.ID, covered, t.load.units)
 	case j.State == polymath.Succeeded && len(t.dead) > 0 && !t.skip:
@@ -335,6 +346,7 @@ func (o *oracle) agree(l *ledger.Ledger) {
 // settled looks at the end: every promise was kept.
 func (o *oracle) settled(c *node.Core) {
 	o.compare(c)
+	o.compareLetters()
 	for _, id := range o.acked {
 		j, err := c.Job(id)
 		switch {

@@ -17,7 +17,7 @@ const (
 )
 
 const (
-	firstNode = firstLedger + Plant(ledger.DiscardBeside)
+	firstNode = firstLedger + Plant(ledger.ForgetDiscard)
 	endPlants = firstNode + Plant(node.SkipFlush)
 )
 

@@ -27,7 +27,7 @@ type Counts struct {
 	Lost, Refused, Denied, Delayed, Duplicates      int // appends
 	LostMessages, DoubledMessages                   int
 	Stuck, Garbage                                  int
-	Expiries, Speculations, DeadLetters             int
+	Expiries, Speculations, DeadLetters, Discards   int
 }
 
 // Violation is a broken law, and how to see it again.
@@ -55,6 +55,7 @@ type Options struct {
 func Run(seed uint64, o Options) (Counts, *Violation) {
 	w := newWorld(seed, o)
 	w.disturb()
+	w.tidy()
 	for (w.steps < MinSteps || w.now < arrivals) && w.step() {
 	}
 	w.soothe()
