@@ -179,6 +179,89 @@ func TestProbable(t *testing.T) {
 	}
 }
 
+// The Lucas test beyond 64 bits is the one below: they pass the same primes and
+// the same composites. And Probable says of longer numbers what math/big says.
+func TestLongLucas(t *testing.T) {
+	passed := 0
+	for n := uint64(10_001); n < 300_000; n += 2 {
+		m := NewModulus(n)
+		got, err := longLucas(t.Context(), new(big.Int).SetUint64(n))
+		if want := m.lucas(); got != want || err != nil {
+			t.Fatalf("%d: %v, %v, want %v", n, got, err, want)
+		}
+		if got && !divides(n) {
+			passed++
+		}
+	}
+	if passed == 0 {
+		t.Error("no composite passed: the test is too strong to be a Lucas test")
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		n := new(big.Int).SetBytes(rapid.SliceOfN(rapid.Byte(), 9, 40).Draw(t, "n"))
+		if n.IsUint64() {
+			return
+		}
+		for range 20 { // to a number without small divisors, so that some are prime
+			if n.Bit(0) == 0 || hasSmallDivisor(n) {
+				n.Add(n, big.NewInt(1))
+			}
+		}
+		got, err := Probable(context.Background(), n)
+		if want := n.ProbablyPrime(20); got != want || err != nil {
+			t.Fatalf("%d: %v, %v, want %v", n, got, err, want)
+		}
+		square := new(big.Int).Mul(n, n)
+		if got, err := longLucas(context.Background(), square); got || err != nil {
+			t.Fatalf("the square of %d: %v, %v", n, got, err)
+		}
+		for _, d := range []int64{2, 3, 47, 53} {
+			multiple := new(big.Int).Mul(n, big.NewInt(d))
+			if d > 2 && !hasSmallDivisor(multiple) {
+				t.Fatalf("%d divides no %d", d, multiple)
+			}
+			if got, err := Probable(context.Background(), multiple); got || err != nil {
+				t.Fatalf("%d: %v, %v", multiple, got, err)
+			}
+		}
+	})
+}
+
+// looks is a context that ends at its so manieth look.
+type looks struct {
+	context.Context
+	left int
+}
+
+func (l *looks) Err() error {
+	if l.left--; l.left < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+// A long test ends at whichever look at its context finds it ended, and there
+// are enough of them: one in 64 bits of the Lucas test, one a round.
+func TestProbableLooksAtItsContext(t *testing.T) {
+	below := func(bits uint, by int64) *big.Int {
+		return new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), bits), big.NewInt(by))
+	}
+	prime, composite := below(1000, 1245), new(big.Int).Mul(below(521, 1), below(1279, 1))
+	for _, tt := range []struct {
+		n    *big.Int
+		most int
+		want bool
+	}{{prime, 1000/bitsPerLook + Rounds, true}, {composite, 1, false}} {
+		for left := range tt.most {
+			if _, err := Probable(&looks{context.Background(), left}, tt.n); !errors.Is(err, context.Canceled) {
+				t.Fatalf("%d bits, after %d looks: %v", tt.n.BitLen(), left, err)
+			}
+		}
+		if got, err := Probable(context.Background(), tt.n); got != tt.want || err != nil {
+			t.Errorf("%d bits: %v, %v", tt.n.BitLen(), got, err)
+		}
+	}
+}
+
 // A round by itself refuses composites that it was not made for.
 func TestRounds(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

@@ -23,10 +23,16 @@ func Probable(ctx context.Context, n *big.Int) (bool, error) {
 	if n.IsUint64() {
 		return IsPrime(n.Uint64()), ctx.Err()
 	}
-	if n.Sign() < 0 || !n.ProbablyPrime(0) {
+	if n.Sign() < 0 || n.Bit(0) == 0 || hasSmallDivisor(n) {
 		return false, ctx.Err()
 	}
 	t := newRounds(n)
+	if err := ctx.Err(); err != nil || !t.passes(big.NewInt(2)) {
+		return false, err
+	}
+	if passed, err := longLucas(ctx, n); err != nil || !passed {
+		return false, err
+	}
 	for range Rounds {
 		if err := ctx.Err(); err != nil {
 			return false, err
@@ -36,4 +42,17 @@ func Probable(ctx context.Context, n *big.Int) (bool, error) {
 		}
 	}
 	return true, ctx.Err()
+}
+
+// hasSmallDivisor tells whether one of the primes of long divides an n > 2^64,
+// by the rest of n modulo their product, which is just below 2^64.
+func hasSmallDivisor(n *big.Int) bool {
+	const product = 3 * 5 * 7 * 11 * 13 * 17 * 19 * 23 * 29 * 31 * 37 * 41 * 43 * 47 * 53
+	rest := new(big.Int).Mod(n, new(big.Int).SetUint64(product)).Uint64()
+	for _, d := range long {
+		if d.divides(rest) {
+			return true
+		}
+	}
+	return false
 }

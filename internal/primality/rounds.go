@@ -29,7 +29,11 @@ func newRounds(n *big.Int) *rounds {
 // the same bases on every machine.
 func (r *rounds) round() bool {
 	base := new(big.Int).Rand(r.random, r.bases)
-	base.Add(base, big.NewInt(2))
+	return r.passes(base.Add(base, big.NewInt(2)))
+}
+
+// passes is the strong test to a base.
+func (r *rounds) passes(base *big.Int) bool {
 	x := r.x.Exp(base, r.d, r.n)
 	if x.IsUint64() && x.Uint64() == 1 || x.Cmp(r.minusOne) == 0 {
 		return true
