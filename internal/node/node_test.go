@@ -37,6 +37,12 @@ type place struct {
 
 func open(t testing.TB, dir string) *place {
 	t.Helper()
+	return openWith(t, dir, func(*node.Options) {})
+}
+
+// openWith opens a node with other options.
+func openWith(t testing.TB, dir string, change func(*node.Options)) *place {
+	t.Helper()
 	p := &place{t: t, dir: dir}
 	must := func(err error) {
 		t.Helper()
@@ -54,9 +60,11 @@ func open(t testing.TB, dir string) *place {
 	must(err)
 	p.archive, err = archive.Open(filepath.Join(dir, "archive.db"), archive.Options{})
 	must(err)
-	p.node, err = node.Open(t.Context(), node.Options{
+	o := node.Options{
 		Name: "n", Journal: p.journal, Checkpoints: store, Archive: p.archive, Log: slog.New(slog.DiscardHandler),
-	})
+	}
+	change(&o)
+	p.node, err = node.Open(t.Context(), o)
 	must(err)
 	t.Cleanup(p.close)
 	return p
