@@ -95,6 +95,7 @@ type Point struct {
 	Ended     Count     `json:"ended" doc:"Leases." example:"40"`
 	Expired   Count     `json:"expired" doc:"Leases whose worker was lost." example:"0"`
 	Dead      Count     `json:"dead" doc:"Dead letters." example:"0"`
+	Sampled   bool      `json:"sampled" doc:"The sizes that follow are known." example:"true"`
 	Jobs      Count     `json:"jobs" doc:"Unfinished, at the end of the stretch." example:"3"`
 	Leases    Count     `json:"leases" doc:"Out, at the end of the stretch." example:"8"`
 	Workers   Count     `json:"workers" doc:"At the end of the stretch." example:"1"`
@@ -117,11 +118,14 @@ type Span struct {
 	To       Count      `json:"to" doc:"The unit after the last." example:"16"`
 	Granted  time.Time  `json:"granted" doc:"When it began." example:"2026-11-21T12:00:00Z"`
 	Ended    *time.Time `json:"ended,omitempty" doc:"When it was over; missing while it is out." example:"2026-11-21T12:00:00.25Z"`
-	Outcome  string     `json:"outcome,omitempty" doc:"completed, failed, returned, expired or retired; missing while it is out." example:"completed"`
+	Outcome  string     `json:"outcome,omitempty" doc:"completed, failed, returned, expired or superseded; missing while it is out." example:"completed"`
 }
 
 // SpanList is a page of Spans.
 type SpanList struct {
-	Items []Span `json:"items" nullable:"false" doc:"Oldest first."`
-	Next  string `json:"next,omitempty" doc:"The cursor to go on after." example:"42"`
+	Items   []Span `json:"items" nullable:"false" doc:"Leases that ended, those that ended first first."`
+	Running []Span `json:"running" nullable:"false" doc:"Leases that are out, with the last page only; at most 1,000."`
+	Next    string `json:"next" doc:"The cursor to go on with, now or later." example:"1795264334000042"`
+	More    bool   `json:"more" doc:"There is a next page already." example:"false"`
+	Gap     bool   `json:"gap" doc:"Leases after the cursor were forgotten." example:"false"`
 }

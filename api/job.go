@@ -119,6 +119,7 @@ type Bucket struct {
 	Returned uint16 `json:"returned" doc:"Handed back by a worker." example:"0"`
 	Dead     uint16 `json:"dead" doc:"Dead letters." example:"0"`
 	Waiting  uint16 `json:"waiting" doc:"Not carved yet." example:"0"`
+	Unknown  uint16 `json:"unknown" doc:"Of a job that ended early: nobody kept which units were done." example:"0"`
 }
 
 // Task is an interval of a job's units that somebody works on, or that waits

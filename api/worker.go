@@ -68,11 +68,12 @@ type Progress struct {
 	Done  Count  `json:"done" doc:"How many of its units are behind the worker." example:"3"`
 }
 
-// Complete ends a lease with its output.
+// Complete ends a lease with what came of its units: an Output or Values.
 type Complete struct {
-	Token   string  `json:"token" doc:"Of the lease." example:"0-1-42-0"`
-	Output  string  `json:"output" doc:"Of its units, in the form of the job's reducer: decimal digits, or any text for collect." example:"42"`
-	Seconds float64 `json:"seconds,omitempty" minimum:"0" doc:"How long it took." example:"0.25"`
+	Token   string            `json:"token" doc:"Of the lease." example:"0-1-42-0"`
+	Output  string            `json:"output,omitempty" doc:"Of all its units together, in the form of the job's reducer: decimal digits for count, sum, min and max." example:"42"`
+	Values  []json.RawMessage `json:"values,omitempty" nullable:"false" maxItems:"8000" doc:"Of each of its units, any JSON: for functions of kind call and list."`
+	Seconds float64           `json:"seconds,omitempty" minimum:"0" doc:"How long it took." example:"0.25"`
 }
 
 // Fail ends a lease without one.

@@ -87,9 +87,9 @@ type Workers interface {
 	Workers(ctx context.Context) (api.WorkerList, error)
 	Join(ctx context.Context, j *api.Join) (id string, err error)
 	// Exchange takes what a worker says and waits until there is something to
-	// tell it, or ctx ends: then there is nothing, and no error. The worker
+	// tell it, or enough is closed: then there may be nothing. The worker
 	// counts as alive until it returns.
-	Exchange(ctx context.Context, id string, x *api.Exchange) (api.Assignment, error)
+	Exchange(ctx context.Context, id string, x *api.Exchange, enough <-chan struct{}) (api.Assignment, error)
 	Leave(ctx context.Context, id string) error
 }
 

@@ -65,6 +65,6 @@ func (f *face) exchange(ctx context.Context, in *workerPath) (*output[api.Assign
 	defer f.waiting.leave()
 	patient, stop := f.patience(ctx, time.Duration(x.Wait*float64(time.Second)))
 	defer stop()
-	a, err := f.backend.Exchange(patient, in.ID, &x)
+	a, err := f.backend.Exchange(ctx, in.ID, &x, patient.Done())
 	return &output[api.Assignment]{a}, err
 }
