@@ -107,6 +107,35 @@ func TestFilterAndScan(t *testing.T) {
 	}
 }
 
+// TestLargeJobsInShortPages: a page of large answers is short, and all pages
+// together have them all.
+func TestLargeJobsInShortPages(t *testing.T) {
+	a := mustOpen(t, filepath.Join(t.TempDir(), "archive.db"), Options{Shard: testShard})
+	const count = 2*maxScanBytes/polymath.MaxAccumulatorBytes + 1
+	result := make([]byte, polymath.MaxAccumulatorBytes)
+	for position := uint64(1); position <= count; position++ {
+		at := polymath.Index{Epoch: 1, Position: position}
+		id := polymath.JobID{Shard: testShard, Ref: polymath.Ref{Index: at}}
+		fx := ledger.Effects{Index: at, Finished: []polymath.Job{{ID: id, State: polymath.Succeeded, Result: result}}}
+		if err := a.Put(at, &fx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, pages := 0, 0
+	for after, more := (polymath.JobID{}), true; more; more = !after.IsZero() {
+		page, err := a.Jobs(after, maxPage, Filter{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		after = page.Next
+		got += len(page.Jobs)
+		pages++
+	}
+	if got != count || pages < 3 {
+		t.Errorf("%d jobs of %d in %d pages", got, count, pages)
+	}
+}
+
 func TestUnknownJob(t *testing.T) {
 	a := mustOpen(t, filled(t, 1, 20, narrow()), narrow())
 	for _, id := range []polymath.JobID{{}, {Shard: testShard, Ref: polymath.Ref{Index: indexAt(21)}}, {Shard: 9, Ref: polymath.Ref{Index: indexAt(1)}}} {

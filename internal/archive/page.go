@@ -17,7 +17,8 @@ type JobPage struct {
 
 // Jobs returns at most limit (and maxPage) finished jobs that were submitted
 // before the job named by after; the zero JobID begins with the newest. With
-// a filter a page may be short, or empty, and still have a Next.
+// a filter, or of large jobs, a page may be short, or empty, and still have a
+// Next.
 func (a *Archive) Jobs(after polymath.JobID, limit int, f Filter) (JobPage, error) {
 	limit = bound(limit)
 	var below []byte
@@ -31,7 +32,7 @@ func (a *Archive) Jobs(after polymath.JobID, limit int, f Filter) (JobPage, erro
 		if err != nil {
 			return err
 		}
-		seen := 0
+		seen, size := 0, 0
 		for k, v := range descend(jobBucket.of(tx), waiting, below) {
 			var r jobRecord
 			if err := jobBucket.read(k, v, r.code); err != nil {
@@ -41,7 +42,8 @@ func (a *Archive) Jobs(after polymath.JobID, limit int, f Filter) (JobPage, erro
 			if r.clock >= s.before && f.matches(&r.job) {
 				page.Jobs = append(page.Jobs, r.job)
 			}
-			if seen++; len(page.Jobs) == limit || seen == maxScan {
+			size += len(v)
+			if seen++; len(page.Jobs) == limit || seen == maxScan || size >= maxScanBytes {
 				page.Next = r.job.ID
 				break
 			}

@@ -11,6 +11,9 @@ const (
 	// maxScan is how many records a page with a filter looks at: a reader who
 	// asks for what hardly exists gets short pages and not a long wait.
 	maxScan = 20_000
+	// maxScanBytes is how many bytes of jobs a page looks at: a thousand
+	// answers of the largest kind would be a gigabyte in one hand.
+	maxScanBytes = 16 << 20
 )
 
 // Job returns a finished job. The error is NotFound for one that is not in the

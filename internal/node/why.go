@@ -72,7 +72,7 @@ func explainStanding(s *ledger.Standing, now int64) string {
 	return strings.Join(reasons, "; ")
 }
 
-// obstacle says why units that a worker could have have no worker.
+// obstacle says why nobody works on units that are there to be leased.
 func obstacle(s *ledger.Standing) string {
 	q, f := &s.Queue, s.Job.Function
 	switch {
