@@ -41,7 +41,7 @@ func readLine(dir, name string) string {
 func cacheBytes(text string) int {
 	digits, isKilo := strings.CutSuffix(text, "K")
 	n, err := strconv.Atoi(digits)
-	if err != nil || !isKilo || n < 8 || n > 64<<10 {
+	if err != nil || !isKilo || n < leastCache>>10 || n > mostCache>>10 {
 		return 0
 	}
 	return n << 10
