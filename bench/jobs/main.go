@@ -74,6 +74,13 @@ func measure(ctx context.Context, s settings, out io.Writer) (err error) {
 	if c.entrants, missing, err = peers(ctx, out, place); err != nil {
 		return err
 	}
+	if !s.peers {
+		own, err := ourEntrants(ctx, place)
+		if err != nil {
+			return err
+		}
+		c.entrants = append(own, c.entrants...)
+	}
 	if err := c.run(ctx); err != nil {
 		return err
 	}
