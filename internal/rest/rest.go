@@ -146,11 +146,13 @@ func (f *face) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Cache-Control", "no-store")
 	if handler, pattern := f.mux.Handler(r); pattern == "" {
+		r.Pattern = "" // not that of a mux around this one
 		f.unrouted(w, r, handler)
 		return
 	}
 	c := &call{writer: w}
 	c.request = r.WithContext(context.WithValue(r.Context(), callKey{}, c))
+	defer func() { r.Pattern = c.request.Pattern }() // for whoever counts requests by it
 	f.mux.ServeHTTP(w, c.request)
 }
 
