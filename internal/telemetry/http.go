@@ -17,18 +17,36 @@ const (
 	aborted   = "aborted"   // the handler panicked: the answer broke off
 )
 
+// Kinds of streams: answers that may last for ever.
+const (
+	events   = "events"   // server-sent events
+	calls    = "calls"    // of gRPC and Connect
+	upgraded = "upgraded" // connections that were taken over
+)
+
+// streamOf is the kind of the stream that a content type announces, or "".
+func streamOf(contentType string) string {
+	switch {
+	case strings.HasPrefix(contentType, "text/event-stream"):
+		return events
+	case strings.HasPrefix(contentType, "application/connect+"), strings.HasPrefix(contentType, "application/grpc"):
+		return calls
+	default:
+		return ""
+	}
+}
+
 // HTTP counts and times the requests that next answers, by the pattern of the
 // http.ServeMux that took them, and writes them to the log: at the level Warn
 // with a status of 500 or more, else Debug. The query is not logged, it may
-// hold what is secret. Between HTTP and the mux nobody may copy the request,
-// or the pattern stays unknown here.
+// hold what is secret. Whoever copies the request between HTTP and the mux
+// must copy its pattern back.
 //
-// Streams are counted but not timed: server-sent events, those of gRPC and
-// Connect, and connections that were taken over.
+// Streams are counted, those that are open too, but not timed.
 func (m *Metrics) HTTP(next http.Handler, log *slog.Logger) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		begin := time.Now()
-		rec := &recorder{ResponseWriter: w}
+		rec := &recorder{ResponseWriter: w, metrics: m}
 		m.inFlight.Inc()
 		finished := false
 		defer func() {
@@ -42,8 +60,10 @@ func (m *Metrics) HTTP(next http.Handler, log *slog.Logger) http.Handler {
 			}
 			took := time.Since(begin)
 			m.requests.WithLabelValues(route, code).Inc()
-			if !rec.stream {
+			if rec.stream == "" {
 				m.duration.WithLabelValues(route).Observe(took.Seconds())
+			} else {
+				m.streams.WithLabelValues(rec.stream).Dec()
 			}
 			record(log, r, code, took)
 		}()
@@ -68,8 +88,9 @@ func record(log *slog.Logger, r *http.Request, code string, took time.Duration) 
 // assertions that older code makes.
 type recorder struct {
 	http.ResponseWriter
-	status int  // 0: not written yet
-	stream bool // what it carries may last for ever
+	metrics *Metrics
+	status  int    // 0: not written yet
+	stream  string // its kind; "": it is none
 }
 
 // code is the status that the client got.
@@ -84,10 +105,13 @@ func (w *recorder) note(status int) {
 	if w.status != 0 || status < 200 && status != http.StatusSwitchingProtocols { // others of 1xx are followed by the final one
 		return
 	}
-	w.status = status
-	kind := w.Header().Get("Content-Type")
-	for _, prefix := range [...]string{"text/event-stream", "application/connect+", "application/grpc"} {
-		w.stream = w.stream || strings.HasPrefix(kind, prefix)
+	w.status, w.stream = status, streamOf(w.Header().Get("Content-Type"))
+	if status == http.StatusSwitchingProtocols {
+		w.stream = upgraded
+	}
+	if w.stream != "" {
+		w.metrics.streams.WithLabelValues(w.stream).Inc()
+		w.metrics.opened.WithLabelValues(w.stream).Inc()
 	}
 }
 
@@ -124,7 +148,6 @@ func (w *recorder) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	c, rw, err := http.NewResponseController(w.ResponseWriter).Hijack()
 	if err == nil {
 		w.note(http.StatusSwitchingProtocols)
-		w.stream = true
 	}
 	return c, rw, err
 }

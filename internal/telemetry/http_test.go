@@ -98,6 +98,33 @@ func TestHTTP(t *testing.T) {
 	}
 }
 
+// TestStreams: a stream is seen while it is open, and in how many there were.
+func TestStreams(t *testing.T) {
+	for kind, contentType := range map[string]string{
+		"events": "text/event-stream", "calls": "application/connect+proto", "": "application/json",
+	} {
+		m := New("1.2.3")
+		h := m.HTTP(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", contentType)
+			for range 2 {
+				w.(http.Flusher).Flush()
+			}
+			for _, k := range []string{"events", "calls", "upgraded"} {
+				open := map[bool]int{true: 1}[k == kind]
+				samples(t, scrape(t, m), fmt.Sprintf(`polymath_http_streams{kind=%q} %d`, k, open))
+			}
+		}), silent())
+		for range 2 {
+			h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", http.NoBody))
+		}
+		for _, k := range []string{"events", "calls", "upgraded"} {
+			opened := map[bool]int{true: 2}[k == kind]
+			samples(t, scrape(t, m), fmt.Sprintf(`polymath_http_streams{kind=%q} 0`, k),
+				fmt.Sprintf(`polymath_http_streams_opened_total{kind=%q} %d`, k, opened))
+		}
+	}
+}
+
 // get is one request on a connection of its own, and what comes after its
 // head. A connection that is taken over is no answer to http.Client.
 func get(t *testing.T, address, path string) string {

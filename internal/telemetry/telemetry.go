@@ -2,7 +2,7 @@
 //
 //	node, history, journal, archive ◀── read at a scrape ──┐
 //	Go runtime, process             ◀── read at a scrape ──┼── Handler: GET /metrics
-//	HTTP, Open ── count as it happens ─────────────────────┘
+//	HTTP: requests, streams ── counted as they happen ─────┘
 //
 // Nothing of the product depends on it: parts count for themselves, and what
 // they counted is read when somebody asks, so that a process nobody watches
@@ -57,11 +57,11 @@ func New(version string) *Metrics {
 			Help: "HTTP requests being answered, streams among them.",
 		}),
 		streams: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Namespace: namespace, Name: "streams",
-			Help: "Streams that are open, by kind.",
+			Namespace: namespace, Subsystem: "http", Name: "streams",
+			Help: "Streams that are open, from their first byte, by kind.",
 		}, []string{"kind"}),
 		opened: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Namespace: namespace, Name: "streams_opened_total",
+			Namespace: namespace, Subsystem: "http", Name: "streams_opened_total",
 			Help: "Streams that were opened, by kind.",
 		}, []string{"kind"}),
 	}
@@ -75,9 +75,9 @@ func New(version string) *Metrics {
 		m.requests, m.duration, m.inFlight, m.streams, m.opened, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
-	for _, s := range [...]Stream{Calls, Workers, Events} { // shown before the first opens
-		m.streams.WithLabelValues(s.String())
-		m.opened.WithLabelValues(s.String())
+	for _, kind := range [...]string{events, calls, upgraded} { // shown before the first opens
+		m.streams.WithLabelValues(kind)
+		m.opened.WithLabelValues(kind)
 	}
 	return m
 }
@@ -96,35 +96,4 @@ func (m *Metrics) Handler() http.Handler {
 		ErrorHandling:       promhttp.ContinueOnError,
 		Registry:            m.registry,
 	})
-}
-
-// Stream is a kind of long-lived connection.
-type Stream uint8
-
-// The kinds of streams.
-const (
-	Calls   Stream = iota // of clients, gathered calls
-	Workers               // of remote workers
-	Events                // server-sent events
-)
-
-// String is the value of the label "kind".
-func (s Stream) String() string {
-	switch s {
-	case Calls:
-		return "calls"
-	case Workers:
-		return "workers"
-	default:
-		return "events"
-	}
-}
-
-// Open counts a stream from now until the function it returns is called,
-// which must happen once.
-func (m *Metrics) Open(s Stream) (done func()) {
-	m.opened.WithLabelValues(s.String()).Inc()
-	g := m.streams.WithLabelValues(s.String())
-	g.Inc()
-	return g.Dec
 }

@@ -139,13 +139,3 @@ func TestOnlyWhatThereIs(t *testing.T) {
 		t.Errorf("samples of nothing: %s", text)
 	}
 }
-
-func TestStreams(t *testing.T) {
-	m := New("1.2.3")
-	done := m.Open(Workers)
-	m.Open(Workers)()
-	samples(t, scrape(t, m), `polymath_streams{kind="workers"} 1`, `polymath_streams_opened_total{kind="workers"} 2`,
-		`polymath_streams{kind="calls"} 0`, `polymath_streams_opened_total{kind="events"} 0`)
-	done()
-	samples(t, scrape(t, m), `polymath_streams{kind="workers"} 0`)
-}
