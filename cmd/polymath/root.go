@@ -92,7 +92,8 @@ func rootCommand(s *settings) *cobra.Command {
 	flags.BoolVar(&s.dev, "dev", false, "offer the functions for trials, too: sleep and fail")
 	complete(root, "output", outputText, outputJSON)
 	root.SetFlagErrorFunc(badFlag)
-	root.AddCommand(runCommand(s), verifyCommand(s), functionsCommand(s), simCommand(s), versionCommand(s))
+	root.AddCommand(runCommand(s), upCommand(s), serverCommand(s), workerCommand(s),
+		verifyCommand(s), functionsCommand(s), simCommand(s), versionCommand(s))
 	return root
 }
 

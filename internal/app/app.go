@@ -26,6 +26,7 @@ import (
 	"github.com/polymath-run/polymath/internal/function"
 	"github.com/polymath-run/polymath/internal/journal"
 	"github.com/polymath-run/polymath/internal/journal/local"
+	"github.com/polymath-run/polymath/internal/ledger"
 	"github.com/polymath-run/polymath/internal/node"
 	"github.com/polymath-run/polymath/internal/worker"
 )
@@ -39,15 +40,26 @@ type Options struct {
 	Version   string // of the program, for those who ask who holds the directory
 	Log       *slog.Logger
 
+	// Serving is for a node that serves others: a full disk refuses what they
+	// ask for until there is room, instead of ending the App.
+	Serving bool
+	// Ready and Observe are those of the node's options; nil: none.
+	Ready   func(*ledger.Ledger)
+	Observe func(at time.Duration, fx *ledger.Effects)
+
 	segmentBytes int64 // of the journal; 0: the default; small for tests of a full disk
 }
 
 // App is a node on a data directory, and its workers. It must be closed.
 type App struct {
-	path  string
-	log   *slog.Logger
-	node  *node.Node
-	stack stack
+	path      string
+	directory *directory
+	holder    Holder
+	log       *slog.Logger
+	journal   *local.Journal
+	archive   *archive.Archive
+	node      *node.Node
+	stack     stack
 
 	alive context.Context // ends when the App cannot go on, with why
 	fail  context.CancelCauseFunc
@@ -70,10 +82,12 @@ func Open(ctx context.Context, o Options) (*App, error) {
 }
 
 func (a *App) open(ctx context.Context, o Options) error {
-	dir, err := openDirectory(o.Directory, Holder{PID: os.Getpid(), Version: o.Version, Started: time.Now().UTC()})
+	a.holder = Holder{PID: os.Getpid(), Version: o.Version, Started: time.Now().UTC()}
+	dir, err := openDirectory(o.Directory, a.holder)
 	if err != nil {
 		return err
 	}
+	a.directory = dir
 	a.stack.push("the data directory", dir.close)
 
 	checkpoints, err := openCheckpoints(dir.file(checkpointName))
@@ -84,19 +98,26 @@ func (a *App) open(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	a.archive = finished
 	a.stack.push("the archive", finished.Close)
 
 	entries, err := openJournal(dir.file(journalName), o.segmentBytes)
 	if err != nil {
 		return err
 	}
+	a.journal = entries
 	a.stack.push("the journal", entries.Close)
 	if err := together(ctx, dir, finished, entries); err != nil {
 		return err
 	}
 
+	var log journal.Journal = entries
+	if !o.Serving {
+		log = watched{entries, a.fail}
+	}
 	a.node, err = node.Open(ctx, node.Options{
-		Name: nodeName, Journal: watched{entries, a.fail}, Checkpoints: checkpoints, Archive: finished, Log: o.Log,
+		Name: nodeName, Journal: log, Checkpoints: checkpoints, Archive: finished, Log: o.Log,
+		Ready: o.Ready, Observe: o.Observe,
 	})
 	if err != nil {
 		return err
@@ -136,7 +157,7 @@ func openCheckpoints(path string) (*checkpoint.Store, error) {
 	return store, nil
 }
 
-func openJournal(path string, segmentBytes int64) (journal.Journal, error) {
+func openJournal(path string, segmentBytes int64) (*local.Journal, error) {
 	dir, err := disk.Dir(path)
 	if err != nil {
 		return nil, err

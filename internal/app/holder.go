@@ -36,10 +36,18 @@ func (d *directory) announce(h Holder) error {
 func inUse(path string) error {
 	who := "another process"
 	d := directory{path: path}
-	var h Holder
-	if text, err := os.ReadFile(d.file(holderName)); err == nil && json.Unmarshal(text, &h) == nil && h.PID > 0 {
+	if h, err := readHolder(d.file(holderName)); err == nil && h.PID > 0 {
 		who = fmt.Sprintf("process %d", h.PID)
 	}
 	return polymath.Errorf(polymath.Damaged,
 		"the data directory %s is in use by %s: wait for it to end, or name another directory with --data", path, who)
+}
+
+// readHolder reads what announce left.
+func readHolder(path string) (h Holder, err error) {
+	text, err := os.ReadFile(path)
+	if err == nil {
+		err = json.Unmarshal(text, &h)
+	}
+	return h, err
 }

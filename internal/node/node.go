@@ -56,6 +56,10 @@ type Options struct {
 	Checkpoints *checkpoint.Store
 	Archive     DurableArchive
 	Log         *slog.Logger
+	// Ready is shown the ledger once, when the node has caught up with its
+	// journal and before Observe hears of anything; nil: nobody is. It must
+	// keep nothing of the ledger and not call the node.
+	Ready func(*ledger.Ledger)
 	// Observe hears of every entry that is applied once the node has caught
 	// up, with the node's monotonic time, before anybody gets an answer from
 	// it; nil: nobody does. It is called between entries under the node's
@@ -277,7 +281,12 @@ func (n *Node) catchUp(ctx context.Context) error {
 	if err := n.until(ctx, tail); err != nil {
 		return err
 	}
-	n.do((*Core).Ready)
+	n.do(func(c *Core) {
+		if n.options.Ready != nil {
+			n.options.Ready(c.ledger)
+		}
+		c.Ready()
+	})
 	return nil
 }
 
