@@ -104,9 +104,9 @@ type State interface {
 	Functions(ctx context.Context) (api.FunctionList, error)
 	Function(ctx context.Context, name string) (api.Function, error)
 	Stats(ctx context.Context) (api.Stats, error)
-	// History reads what happened between two times, in stretches of so many
-	// seconds: 1 or 10.
-	History(ctx context.Context, seconds int, from, to time.Time) (api.History, error)
+	// History reads what happened between two times, in steps of 1 or 10
+	// seconds.
+	History(ctx context.Context, step time.Duration, from, to time.Time) (api.History, error)
 	// Spans is a page of leases after a cursor; "" begins with the oldest.
 	Spans(ctx context.Context, after string, limit int) (api.SpanList, error)
 	// Ready is why the server cannot serve, or nil.

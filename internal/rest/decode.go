@@ -38,19 +38,17 @@ func readBody(ctx context.Context) ([]byte, error) {
 	if r.ContentLength > api.MaxBodyBytes {
 		return nil, tooLarge
 	}
-	control := http.NewResponseController(c.writer)
-	// Without support for deadlines, as in a test, the server's own hold.
-	_ = control.SetReadDeadline(time.Now().Add(bodyLimit))
 	data, err := io.ReadAll(http.MaxBytesReader(c.writer, r.Body, api.MaxBodyBytes))
-	// A deadline left standing would end a request that waits for its job.
-	_ = control.SetReadDeadline(time.Time{})
 	var slow net.Error
 	switch {
 	case err == nil:
+		// Left standing, the deadline would end a request that waits for its job.
+		c.deadline(time.Time{})
 		return data, nil
 	case errors.As(err, new(*http.MaxBytesError)):
 		return nil, tooLarge
 	case errors.As(err, &slow) && slow.Timeout():
+		c.writer.Header().Set("Connection", "close")
 		return nil, polymath.Errorf(polymath.Timeout, "the body did not arrive within %v", bodyLimit)
 	default:
 		return nil, invalid("the body ended early: %v", err)

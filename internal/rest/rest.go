@@ -21,6 +21,7 @@ import (
 	"reflect"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -100,7 +101,7 @@ func (f *face) config() huma.Config {
 			},
 			Components: &huma.Components{Schemas: schemas},
 		},
-		Formats: map[string]huma.Format{ // json is that of problem+json
+		Formats: map[string]huma.Format{ // json is what problem+json is written in
 			"application/json": {Marshal: marshal, Unmarshal: json.Unmarshal},
 			"json":             {Marshal: marshal, Unmarshal: json.Unmarshal},
 		},
@@ -134,6 +135,12 @@ type call struct {
 	writer  http.ResponseWriter
 }
 
+// deadline is when the body must have arrived; zero: any time. Where it is not
+// supported, as in a test, there is nobody to wait for.
+func (c *call) deadline(t time.Time) {
+	_ = http.NewResponseController(c.writer).SetReadDeadline(t)
+}
+
 type callKey struct{}
 
 // callOf finds the call an operation belongs to.
@@ -151,6 +158,9 @@ func (f *face) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c := &call{writer: w}
+	if r.ContentLength != 0 { // also one that no operation reads: the server skips it when it answers
+		c.deadline(time.Now().Add(bodyLimit))
+	}
 	c.request = r.WithContext(context.WithValue(r.Context(), callKey{}, c))
 	defer func() { r.Pattern = c.request.Pattern }() // for whoever counts requests by it
 	f.mux.ServeHTTP(w, c.request)
@@ -209,6 +219,9 @@ func (g *gate) leave() { g.in.Add(-1) }
 func operate[I, O any](f *face, op huma.Operation, body any, do func(context.Context, *I) (*O, error)) {
 	op.RejectUnknownQueryParameters = true
 	op.OperationID = strings.ToLower(strings.ReplaceAll(op.Summary, " ", "-"))
+	if op.Responses != nil { // huma documents problems of those without only
+		op.Responses["default"] = f.problemResponse()
+	}
 	huma.Register(f.api, op, func(ctx context.Context, in *I) (*O, error) {
 		out, err := do(ctx, in)
 		if err != nil {
@@ -218,6 +231,14 @@ func operate[I, O any](f *face, op huma.Operation, body any, do func(context.Con
 	})
 	if body != nil {
 		f.documentBody(&op, body)
+	}
+}
+
+// problemResponse documents what every operation may answer.
+func (f *face) problemResponse() *huma.Response {
+	schema := f.api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[api.Problem](), true, "")
+	return &huma.Response{
+		Description: "Error", Content: map[string]*huma.MediaType{api.ProblemType: {Schema: schema}},
 	}
 }
 

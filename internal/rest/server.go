@@ -158,13 +158,9 @@ func (s *server) Stats(context.Context) (api.Stats, error) {
 	}, nil
 }
 
-func (s *server) History(_ context.Context, seconds int, from, to time.Time) (api.History, error) {
-	resolution := history.Second
-	if seconds == int(time.Duration(history.TenSeconds).Seconds()) {
-		resolution = history.TenSeconds
-	}
-	out := api.History{Seconds: seconds, Points: []api.Point{}}
-	for _, p := range s.history.Series(resolution, from.UnixMilli(), to.UnixMilli()) {
+func (s *server) History(_ context.Context, step time.Duration, from, to time.Time) (api.History, error) {
+	out := api.History{Seconds: int(step.Seconds()), Points: []api.Point{}}
+	for _, p := range s.history.Series(history.Resolution(step), from.UnixMilli(), to.UnixMilli()) {
 		c, g := &p.Counts, &p.Gauges
 		out.Points = append(out.Points, api.Point{
 			Time: time.UnixMilli(p.At).UTC(), Submitted: api.Count(c.Submitted), Started: api.Count(c.Started),

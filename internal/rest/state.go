@@ -13,9 +13,9 @@ import (
 
 // historyInput is a stretch of time.
 type historyInput struct {
-	Seconds int       `query:"seconds" enum:"1,10" default:"1" doc:"How long a point stands for: 1 reaches back 15 minutes, 10 a day." example:"1"`
-	From    time.Time `query:"from" doc:"The first moment; as early as there is when left out." example:"2026-11-21T12:00:00Z"`
-	To      time.Time `query:"to" doc:"The moment after the last; now when left out." example:"2026-11-21T12:15:00Z"`
+	Step string    `query:"step" enum:"1s,10s" default:"1s" doc:"How long a point stands for: 1s reaches back 15 minutes, 10s a day." example:"1s"`
+	From time.Time `query:"from" doc:"The first moment; as early as there is when left out." example:"2026-11-21T12:00:00Z"`
+	To   time.Time `query:"to" doc:"The moment after the last; now when left out." example:"2026-11-21T12:15:00Z"`
 }
 
 func (f *face) stateOperations() {
@@ -62,7 +62,11 @@ func (f *face) history(ctx context.Context, in *historyInput) (*output[api.Histo
 	if from.After(to) {
 		return nil, invalid("from is after to")
 	}
-	h, err := f.backend.History(ctx, in.Seconds, from, to)
+	step, err := time.ParseDuration(in.Step)
+	if err != nil {
+		return nil, invalid("step %q is no duration", in.Step)
+	}
+	h, err := f.backend.History(ctx, step, from, to)
 	return &output[api.History]{h}, err
 }
 

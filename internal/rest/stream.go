@@ -145,7 +145,7 @@ func (s *stream) next(ctx context.Context, after event.ID, limit time.Duration) 
 // batch adds what a batch has, or a sign of life.
 func (s *stream) batch(b event.Batch) {
 	if b.Gap {
-		s.gap(b.Last)
+		s.gap(b)
 	}
 	for i := range b.Events {
 		s.event(&b.Events[i])
@@ -155,9 +155,14 @@ func (s *stream) batch(b event.Batch) {
 	}
 }
 
-// gap has an id only where no event follows: a reader resumes after it.
-func (s *stream) gap(last event.ID) {
-	fmt.Fprintf(&s.text, "event: %s\nid: %v\ndata: {}\n\n", api.EventGap, last)
+// gap has an id only where no event follows: a reader who resumes between the
+// two must not lose those.
+func (s *stream) gap(b event.Batch) {
+	fmt.Fprintf(&s.text, "event: %s\n", api.EventGap)
+	if len(b.Events) == 0 {
+		fmt.Fprintf(&s.text, "id: %v\n", b.Last)
+	}
+	s.text.WriteString("data: {}\n\n")
 }
 
 func (s *stream) event(e *event.Event) {
@@ -252,7 +257,7 @@ type jobStream struct {
 func (j *jobStream) add(b event.Batch) (over bool) {
 	j.after = b.Last
 	if b.Gap {
-		j.gap(b.Last)
+		j.gap(b)
 	}
 	for i := range b.Events {
 		if e := &b.Events[i]; e.Job == j.id {

@@ -1,0 +1,33 @@
+package rest
+
+import (
+	"encoding/json"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/polymath-run/polymath/api"
+)
+
+// NewBounded is New with other bounds.
+func NewBounded(b Backend, waiting, streams int64) http.Handler {
+	return New(b, Options{maxWaiting: waiting, maxStreams: streams})
+}
+
+// Document is the documentation of a face.
+func Document(h http.Handler) *huma.OpenAPI { return h.(*face).api.OpenAPI() }
+
+// Decode is decode with the documentation of a face.
+func Decode(h http.Handler, data []byte, v any) error {
+	return decode(Document(h).Components.Schemas, data, "", v)
+}
+
+// Sample is what the page shows of a schema.
+func Sample(h http.Handler, s *huma.Schema) any { return example(Document(h).Components.Schemas, s) }
+
+// ResultPage is the page of a list.
+func ResultPage(answer json.RawMessage, cursor string, limit int) (items []json.RawMessage, next string, err error) {
+	var r api.Result
+	err = resultPage(&r, answer, cursor, limit)
+	return r.Items, r.Next, err
+}
