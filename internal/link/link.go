@@ -106,7 +106,8 @@ func Dial(ctx context.Context, server string, o Options) (*Link, error) {
 	running, cancel := context.WithCancel(context.Background())
 	web := &http.Client{Transport: transport(u.Scheme, o.TLS)}
 	l := &Link{
-		client: polymathv1connect.NewPolymathClient(web, u.String(), connect.WithReadMaxBytes(wire.MaxMessageBytes)),
+		client: polymathv1connect.NewPolymathClient(web, u.String(), connect.WithReadMaxBytes(wire.MaxMessageBytes),
+			connect.WithAcceptCompression("gzip", nil, nil)),
 		web:    web, base: u.String(), lost: o.Lost, cancel: cancel, wake: make(chan struct{}, 1),
 		pending: make(map[uint64]*call), seats: make(map[polymath.Ref]*seat),
 	}
