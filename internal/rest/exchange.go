@@ -40,7 +40,8 @@ func (c *crew) Exchange(ctx context.Context, id string, x *api.Exchange, enough 
 			a.Refused = append(a.Refused, api.Refusal{Token: r.token, Error: problemOf(r.err)})
 		}
 	}
-	return a, c.await(ctx, h, &a, enough)
+	err = c.await(ctx, h, &a, enough)
+	return a, err
 }
 
 // reports makes commands of what the worker says of its leases.
@@ -207,7 +208,7 @@ func (c *crew) await(ctx context.Context, h *hand, a *api.Assignment, enough <-c
 			return polymath.Errorf(polymath.NotFound, "the session is over: join again")
 		}
 		if closed || len(a.Leases)+len(a.Retired)+len(a.Refused) > 0 {
-			c.begin(h, a)
+			c.begin(a)
 			return nil
 		}
 		select {
@@ -246,7 +247,7 @@ func (h *hand) take(a *api.Assignment) (closed bool) {
 
 // begin says that work on what is told begins, so that it is not taken for
 // lost on the way.
-func (c *crew) begin(h *hand, a *api.Assignment) {
+func (c *crew) begin(a *api.Assignment) {
 	c.service.Node().Do(func(b *node.Batch) {
 		for i := range a.Leases {
 			if t, err := polymath.ParseToken(a.Leases[i].Token); err == nil {

@@ -17,14 +17,21 @@ import (
 	"github.com/polymath-run/polymath/internal/rest"
 )
 
-func serve(t testing.TB, b rest.Backend, o rest.Options) *httptest.Server {
+func serve(t testing.TB, b rest.Backend, o rest.Options) *rig {
 	t.Helper()
 	s := httptest.NewServer(rest.Guard(rest.New(b, o), []string{"127.0.0.1", "localhost"}))
 	t.Cleanup(func() {
 		s.CloseClientConnections()
 		s.Close()
 	})
-	return s
+	return &rig{t: t, server: s}
+}
+
+// on is the rig for a part of a test.
+func (r *rig) on(t testing.TB) *rig {
+	part := *r
+	part.t = t
+	return &part
 }
 
 // TestRefusals: whatever is wrong, the answer is a problem that says what.
@@ -83,7 +90,7 @@ func TestRefusals(t *testing.T) {
 		{"another host", "GET", jobs, "", []string{"Host", "evil.example"}, 403, polymath.PermissionDenied, "host"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			problem(t, do(t, s, c.method, c.path, c.body, c.headers...), c.status, c.code, c.part)
+			problem(t, s.on(t).do(c.method, c.path, c.body, c.headers...), c.status, c.code, c.part)
 		})
 	}
 }
@@ -92,10 +99,10 @@ func TestRefusals(t *testing.T) {
 func TestTooLargeWithoutLength(t *testing.T) {
 	s := serve(t, newFake(), rest.Options{})
 	body := struct{ *strings.Reader }{strings.NewReader(strings.Repeat(" ", api.MaxBodyBytes+1))}
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+"/v1/jobs", body)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.server.URL+"/v1/jobs", body)
 	must(t, err)
 	req.Header.Set("Content-Type", "application/json")
-	res, err := s.Client().Do(req)
+	res, err := s.server.Client().Do(req)
 	must(t, err)
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusRequestEntityTooLarge {
@@ -114,7 +121,7 @@ func TestCodes(t *testing.T) {
 			continue // a job's, never a request's
 		}
 		b.refusal = fmt.Errorf("submit: %w", polymath.Errorf(code, "secret of %v", code))
-		a := do(t, s, "POST", "/v1/jobs", `{"function":"add"}`)
+		a := s.on(t).do("POST", "/v1/jobs", `{"function":"add"}`)
 		want := "secret"
 		if code == polymath.Internal || code == polymath.Damaged {
 			want = "log says what"
@@ -134,7 +141,7 @@ func TestCodes(t *testing.T) {
 	}
 	for _, err := range []error{errors.New("a secret without a code"), context.DeadlineExceeded} {
 		b.refusal = err
-		if a := do(t, s, "POST", "/v1/jobs", `{"function":"add"}`); strings.Contains(string(a.body), "secret") {
+		if a := s.on(t).do("POST", "/v1/jobs", `{"function":"add"}`); strings.Contains(string(a.body), "secret") {
 			t.Errorf("%s", a.body)
 		}
 	}
@@ -149,17 +156,17 @@ func TestCodes(t *testing.T) {
 func TestAccept(t *testing.T) {
 	s := serve(t, newFake(), rest.Options{})
 	for _, accept := range []string{"", "*/*", "text/html", "application/json", "json", "application/xml;q=1", ";;"} {
-		if a := do(t, s, "GET", "/livez", "", "Accept", accept); a.header.Get("Content-Type") != "application/json" {
+		if a := s.on(t).do("GET", "/livez", "", "Accept", accept); a.header.Get("Content-Type") != "application/json" {
 			t.Errorf("Accept %q: %q", accept, a.header.Get("Content-Type"))
 		}
-		problem(t, do(t, s, "GET", "/v1/jobs/x", "", "Accept", accept), 400, polymath.InvalidArgument, "no job id")
+		problem(t, s.on(t).do("GET", "/v1/jobs/x", "", "Accept", accept), 400, polymath.InvalidArgument, "no job id")
 	}
 }
 
 func TestHosts(t *testing.T) {
 	s := serve(t, newFake(), rest.Options{})
 	for host, status := range map[string]int{"localhost": 200, "LOCALHOST:80": 200, "127.0.0.1:1": 200, "localhost.evil.example": 403, "[::1]:80": 403} {
-		if a := do(t, s, "GET", "/livez", "", "Host", host); a.status != status {
+		if a := s.on(t).do("GET", "/livez", "", "Host", host); a.status != status {
 			t.Errorf("%s: %d, want %d", host, a.status, status)
 		}
 	}
@@ -176,7 +183,7 @@ func TestOneKeyAMillionTimes(t *testing.T) {
 	h := rest.New(b, rest.Options{})
 	var first string
 	for i := range times {
-		req := httptest.NewRequest("POST", "/v1/jobs", strings.NewReader(`{"function":"add"}`))
+		req := httptest.NewRequest(http.MethodPost, "/v1/jobs", strings.NewReader(`{"function":"add"}`))
 		req.Header.Set("Content-Type", "application/json")
 		req.Header.Set("Idempotency-Key", "k")
 		w := httptest.NewRecorder()

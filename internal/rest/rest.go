@@ -280,5 +280,6 @@ func read[T any](ctx context.Context, f *face) (v T, err error) {
 	if err != nil {
 		return v, err
 	}
-	return v, decode(f.api.OpenAPI().Components.Schemas, data, "", &v)
+	err = decode(f.api.OpenAPI().Components.Schemas, data, "", &v)
+	return v, err
 }

@@ -120,13 +120,8 @@ type reply struct {
 // do makes a request; headers are pairs.
 func (r *rig) do(method, path, body string, headers ...string) reply {
 	r.t.Helper()
-	return do(r.t, r.server, method, path, body, headers...)
-}
-
-func do(t testing.TB, s *httptest.Server, method, path, body string, headers ...string) reply {
-	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, s.URL+path, strings.NewReader(body))
-	must(t, err)
+	req, err := http.NewRequestWithContext(r.t.Context(), method, r.server.URL+path, strings.NewReader(body))
+	must(r.t, err)
 	if body != "" {
 		req.Header.Set("Content-Type", "application/json")
 	}
@@ -136,11 +131,11 @@ func do(t testing.TB, s *httptest.Server, method, path, body string, headers ...
 		}
 		req.Header.Set(headers[i], headers[i+1])
 	}
-	res, err := s.Client().Do(req)
-	must(t, err)
+	res, err := r.server.Client().Do(req)
+	must(r.t, err)
 	defer res.Body.Close()
 	data, err := io.ReadAll(res.Body)
-	must(t, err)
+	must(r.t, err)
 	return reply{res.StatusCode, res.Header, data}
 }
 

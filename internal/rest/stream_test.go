@@ -33,7 +33,7 @@ func play(t *testing.T, h http.Handler, path string, headers ...string) *tape {
 	var serving sync.WaitGroup
 	serving.Go(func() { _ = server.Serve(network) })
 	c := network.dial()
-	fmt.Fprintf(c, "GET %s HTTP/1.0\r\nHost: x\r\n%s\r\n", path, strings.Join(headers, "\r\n")+"\r\n")
+	_, _ = fmt.Fprintf(c, "GET %s HTTP/1.0\r\nHost: x\r\n%s\r\n", path, strings.Join(headers, "\r\n")+"\r\n")
 	tp := &tape{t: t, lines: bufio.NewScanner(c)}
 	tp.close = func() {
 		c.Close()
@@ -258,7 +258,7 @@ func TestReaderThatNeverReads(t *testing.T) {
 		var serving sync.WaitGroup
 		serving.Go(func() { _ = server.Serve(network) })
 		deaf := network.dial()
-		fmt.Fprint(deaf, "GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n")
+		_, _ = fmt.Fprint(deaf, "GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n")
 		synctest.Wait()
 		ask := func() reply { return handle(t.Context(), server.Handler, "GET", "/v1/events", "") }
 		problem(t, ask(), http.StatusServiceUnavailable, polymath.Overloaded, "1 event streams")

@@ -206,7 +206,7 @@ func TestSlowBody(t *testing.T) {
 		serving.Go(func() { _ = server.Serve(network) })
 		c := network.dial()
 		begin := time.Now()
-		fmt.Fprint(c, "POST /v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
+		_, _ = fmt.Fprint(c, "POST /v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
 		answer := make([]byte, 4096)
 		n, err := c.Read(answer)
 		if took := time.Since(begin); err != nil || took != 30*time.Second || !strings.Contains(string(answer[:n]), " 504 ") {
@@ -216,7 +216,7 @@ func TestSlowBody(t *testing.T) {
 
 		c = network.dial()
 		begin = time.Now()
-		fmt.Fprintf(c, "POST /v1/jobs HTTP/1.1\r\nHost: x\r\nPrefer: wait=60\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(add), add)
+		_, _ = fmt.Fprintf(c, "POST /v1/jobs HTTP/1.1\r\nHost: x\r\nPrefer: wait=60\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(add), add)
 		n, err = c.Read(answer)
 		if took := time.Since(begin); err != nil || took != time.Minute || !strings.Contains(string(answer[:n]), " 202 ") {
 			t.Errorf("%v after %v: %s", err, took, answer[:n])
