@@ -1,6 +1,7 @@
 // Command start measures how long somebody waits who has nothing but Go and a
 // checkout: from the first `go run` with empty caches to the answer, downloads
-// and compilation included; and then how long the calculation itself takes.
+// and compilation included; how long the calculation itself takes then; and how
+// long a server takes until it is ready, with nothing and with a million jobs.
 package main
 
 import (
@@ -48,9 +49,14 @@ func measure(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("with a program that is built: %w", err)
 	}
+	empty, full, err := m.startServers(ctx)
+	if err != nil {
+		return fmt.Errorf("start a server: %w", err)
+	}
 	fmt.Printf("%d cores, %s; from empty caches %.1f s; built, %d runs: %v\n",
 		runtime.NumCPU(), runtime.Version(), cold.Seconds(), warmRuns, warm)
 	fmt.Printf("bar start/cold-s %.1f\nbar run/primes-1e9-s %.3f\n", cold.Seconds(), warm[warmRuns/2].Seconds())
+	fmt.Printf("bar start/empty-ms %.1f\nbar start/million-s %.2f\n", empty.Seconds()*1e3, full.Seconds())
 	return nil
 }
 
