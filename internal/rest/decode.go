@@ -92,6 +92,9 @@ func decode(schemas huma.Registry, data []byte, where string, v any) error {
 		return syntax(data, err)
 	}
 	schema := schemas.Schema(reflect.TypeOf(v).Elem(), true, "")
+	if name := stranger(schemas, schema, loose, where); name != "" {
+		return invalid("field %.80q is unknown", name)
+	}
 	var result huma.ValidateResult
 	path := huma.NewPathBuffer(make([]byte, 0, 64), 0)
 	if where != "" {
@@ -105,6 +108,41 @@ func decode(schemas huma.Registry, data []byte, where string, v any) error {
 		return syntax(data, err)
 	}
 	return nil
+}
+
+// stranger finds a field that the documentation does not know, by exactly its
+// name; "" when there is none. huma and encoding/json take names in any case,
+// so that a field could be given twice, once to be checked and once to be used.
+func stranger(schemas huma.Registry, s *huma.Schema, v any, where string) string {
+	for s.Ref != "" {
+		s = schemas.SchemaFromRef(s.Ref)
+	}
+	switch v := v.(type) {
+	case map[string]any:
+		if s.AdditionalProperties != false {
+			return ""
+		}
+		for _, name := range sortedKeys(v) {
+			at := strings.TrimPrefix(where+"."+name, ".")
+			p := s.Properties[name]
+			if p == nil {
+				return at
+			}
+			if found := stranger(schemas, p, v[name], at); found != "" {
+				return found
+			}
+		}
+	case []any:
+		for i := range v {
+			if s.Items == nil {
+				break
+			}
+			if found := stranger(schemas, s.Items, v[i], fmt.Sprintf("%s[%d]", where, i)); found != "" {
+				return found
+			}
+		}
+	}
+	return ""
 }
 
 // checkShape refuses nesting that is no use to anybody, with its place.
@@ -175,8 +213,6 @@ func violationText(d *huma.ErrorDetail) string {
 		where = "the body"
 	}
 	switch {
-	case d.Message == "unexpected property":
-		return fmt.Sprintf("field %.80q is unknown", where)
 	case strings.HasPrefix(d.Message, "expected required property "):
 		name := strings.Fields(d.Message)[3]
 		if d.Location != "" {

@@ -73,6 +73,8 @@ func TestRefusals(t *testing.T) {
 		{"a number", "POST", jobs, "7", nil, 400, polymath.InvalidArgument, "expected object"},
 		{"no function", "POST", jobs, "{}", nil, 400, polymath.InvalidArgument, `"function" is missing`},
 		{"unknown field", "POST", jobs, `{"function":"add","prio":1}`, nil, 400, polymath.InvalidArgument, `"prio" is unknown`},
+		{"another case", "POST", jobs, `{"function":"add","priority":1,"Priority":127}`, nil, 400, polymath.InvalidArgument, `"Priority" is unknown`},
+		{"another case within", "POST", "/v1/workers", `{"name":"w","slots":1,"functions":[{"name":"f"},{"name":"f","KIND":"list"}]}`, nil, 400, polymath.InvalidArgument, `"functions[1].KIND" is unknown`},
 		{"wrong type", "POST", jobs, `{"function":7}`, nil, 400, polymath.InvalidArgument, "function: expected string, not 7"},
 		{"out of range", "POST", jobs, `{"function":"add","priority":101}`, nil, 400, polymath.InvalidArgument, "priority: expected number <= 100, not 101"},
 		{"bad deadline", "POST", jobs, `{"function":"add","deadline":"soon"}`, nil, 400, polymath.InvalidArgument, "deadline"},

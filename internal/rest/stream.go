@@ -15,6 +15,9 @@ import (
 	"github.com/polymath-run/polymath/internal/event"
 )
 
+// streamType is the media type of server-sent events.
+const streamType = "text/event-stream; charset=utf-8"
+
 // The times of a stream.
 const (
 	heartbeat     = 15 * time.Second       // between signs of life when nothing happens
@@ -104,6 +107,10 @@ func (f *face) stream(run func(context.Context, *stream) error) (*huma.StreamRes
 	}
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
 		defer f.streams.leave()
+		if hc.Method() == http.MethodHead { // nobody reads what follows
+			hc.SetHeader("Content-Type", streamType)
+			return
+		}
 		ctx, stop := context.WithCancel(hc.Context())
 		defer stop()
 		defer context.AfterFunc(f.options.Stopping, stop)()
@@ -125,7 +132,7 @@ type stream struct {
 
 // begin sends the head of the answer.
 func (s *stream) begin() error {
-	s.writer.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
+	s.writer.Header().Set("Content-Type", streamType)
 	s.writer.WriteHeader(http.StatusOK)
 	s.text.WriteString(": hello\n\n")
 	return s.send()
@@ -295,6 +302,7 @@ func (j *jobStream) rest(ctx context.Context) error {
 // follow sends events and progress until the job is over.
 func (j *jobStream) follow(ctx context.Context) error {
 	looked, sent := time.Now(), time.Now()
+	final := false // it was over before the events were read last
 	for {
 		if err := j.send(); err != nil {
 			return err
@@ -303,7 +311,7 @@ func (j *jobStream) follow(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		over := j.add(b)
+		over := j.add(b) || final && len(b.Events) == 0 // its last event is gone
 		if over || time.Since(looked) >= progressPause {
 			looked = time.Now()
 			job, err := j.face.backend.Job(ctx, j.id)
@@ -311,7 +319,7 @@ func (j *jobStream) follow(ctx context.Context) error {
 				return err
 			}
 			j.progress(&job)
-			over = over || job.Final() && b.Last.Compare(j.newest) >= 0 && len(b.Events) == 0
+			final = job.Final()
 		}
 		if over {
 			return j.send()

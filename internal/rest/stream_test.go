@@ -178,6 +178,84 @@ func TestFollowJob(t *testing.T) {
 	}
 }
 
+// late is a Listener at which something happens whenever there is no news.
+type late struct {
+	rest.Listener
+	happen func()
+}
+
+// Next implements rest.Listener.
+func (l late) Next(ctx context.Context, after event.ID) (event.Batch, error) {
+	b, err := l.Listener.Next(ctx, after)
+	if err != nil {
+		l.happen()
+	}
+	return b, err
+}
+
+// latecomer is a fake whose events are heard late.
+type latecomer struct {
+	*fake
+	listener rest.Listener
+}
+
+// Events implements rest.State.
+func (l latecomer) Events() rest.Listener { return l.listener }
+
+// TestLastEventIsNotLost: a job that finishes just after nothing was heard of
+// it, and before it is looked at, is not only seen to be over: its end is told.
+func TestLastEventIsNotLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newFake()
+		id := b.Submit(t.Context(), "", []api.Submit{{Function: "add"}})[0].ID
+		var once sync.Once
+		listener := late{b.hub, func() { once.Do(func() { b.finish(id, "3") }) }}
+		tp := play(t, rest.New(latecomer{b, listener}, rest.Options{}), "/v1/jobs/"+id.String()+"/events")
+		defer tp.close()
+		tp.expect(": hello", "event: progress", "data: ", "event: progress", "data: ", "event: run.polymath.job.succeeded.v1", "id: ", "data: ")
+		if more := tp.next(); more != "" {
+			t.Errorf("and then %q", more)
+		}
+	})
+}
+
+// TestLastEventMayBeGone: where retention took the end of a job, its stream
+// ends all the same.
+func TestLastEventMayBeGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newFake()
+		id := b.Submit(t.Context(), "", []api.Submit{{Function: "add"}})[0].ID
+		tp := play(t, rest.New(latecomer{b, deafListener{}}, rest.Options{}), "/v1/jobs/"+id.String()+"/events")
+		defer tp.close()
+		tp.expect(": hello", "event: progress", "data: ")
+		b.finish(id, "3")
+		tp.expect("event: progress", "data: ")
+		if more := tp.next(); more != "" {
+			t.Errorf("and then %q", more)
+		}
+	})
+}
+
+// deafListener hears nothing.
+type deafListener struct{}
+
+// Last implements rest.Listener.
+func (deafListener) Last() event.ID { return event.ID{} }
+
+// Next implements rest.Listener.
+func (deafListener) Next(ctx context.Context, _ event.ID) (event.Batch, error) {
+	<-ctx.Done()
+	return event.Batch{}, ctx.Err()
+}
+
+// TestHeadOfAStream ends: nobody reads what follows.
+func TestHeadOfAStream(t *testing.T) {
+	a := handle(t.Context(), rest.New(newFake(), rest.Options{}), "HEAD", "/v1/events", "")
+	if a.status != http.StatusOK || !strings.HasPrefix(a.header.Get("Content-Type"), "text/event-stream") {
+		t.Errorf("%d %v", a.status, a.header)
+	}
+}
+
 func TestHeartbeat(t *testing.T) {
 	for _, path := range []string{"/v1/events", "/v1/jobs/%v/events"} {
 		synctest.Test(t, func(t *testing.T) {
