@@ -32,15 +32,30 @@ func (d *directory) announce(h Holder) error {
 	return os.Rename(d.file(newHolderName), d.file(holderName))
 }
 
-// inUse is the error for a directory another process has locked.
-func inUse(path string) error {
+// InUseError is why a directory is not opened: another process has locked it.
+type InUseError struct {
+	Path   string
+	Holder Holder // what that process says of itself; zero when that cannot be read
+}
+
+// Error says who uses the directory.
+func (e *InUseError) Error() string {
 	who := "another process"
-	d := directory{path: path}
-	if h, err := readHolder(d.file(holderName)); err == nil && h.PID > 0 {
-		who = fmt.Sprintf("process %d", h.PID)
+	if e.Holder.PID > 0 {
+		who = fmt.Sprintf("process %d", e.Holder.PID)
 	}
-	return polymath.Errorf(polymath.Damaged,
-		"the data directory %s is in use by %s: wait for it to end, or name another directory with --data", path, who)
+	return fmt.Sprintf("the data directory %s is in use by %s", e.Path, who)
+}
+
+// inUse is the error for a directory another process has locked: an
+// InUseError and what to do.
+func inUse(path string) error {
+	d := directory{path: path}
+	h, err := readHolder(d.file(holderName))
+	if err != nil {
+		h = Holder{}
+	}
+	return polymath.Errorf(polymath.Damaged, "%w: wait for it to end, or name another directory with --data", &InUseError{path, h})
 }
 
 // readHolder reads what announce left.

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strconv"
 	"sync"
 	"time"
 
@@ -255,21 +256,26 @@ func (s *Server) hosts() []string {
 }
 
 // URL is where the server answers.
-func (s *Server) URL() string {
-	scheme := "http"
-	if s.options.Certificate != "" {
-		scheme = "https"
-	}
-	return scheme + "://" + s.listeners[0].Addr().String()
-}
+func (s *Server) URL() string { return s.urlOf(s.listeners[0].Addr()) }
 
 // URLs are all the places where it does.
 func (s *Server) URLs() []string {
-	first := s.URL()
-	scheme := first[:len(first)-len(s.listeners[0].Addr().String())]
 	var all []string
 	for _, l := range s.listeners {
-		all = append(all, scheme+l.Addr().String())
+		all = append(all, s.urlOf(l.Addr()))
 	}
 	return all
+}
+
+// urlOf is the URL of an address that is listened on. One that stands for all
+// of this machine is no name to call it by: the URL has its loopback then.
+func (s *Server) urlOf(a net.Addr) string {
+	scheme, address := "http", a.String()
+	if s.options.Certificate != "" {
+		scheme = "https"
+	}
+	if tcp, ok := a.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
+		address = net.JoinHostPort("127.0.0.1", strconv.Itoa(tcp.Port))
+	}
+	return scheme + "://" + address
 }

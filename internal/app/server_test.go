@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -163,6 +164,28 @@ func TestServeRefusals(t *testing.T) {
 	holder := filepath.Join(s.path, holderName)
 	if h, err := readHolder(holder); err != nil || h.Address != s.URL() {
 		t.Errorf("%s says %+v, %v", holder, h, err)
+	}
+}
+
+// TestURLOfAllAddresses: a server that listens everywhere says a URL at which it
+// answers.
+func TestURLOfAllAddresses(t *testing.T) {
+	s := serve(t, t.TempDir(), func(o *ServerOptions) { o.Listen = []string{"0.0.0.0:0"} })
+	if !strings.HasPrefix(s.URL(), "http://127.0.0.1:") {
+		t.Errorf("it answers at %s", s.URL())
+	}
+	if status, body := get(t, s, "/v1/stats", ""); status != http.StatusOK {
+		t.Errorf("%d %.300s", status, body)
+	}
+}
+
+// TestInUse: who is refused a directory learns where its server answers.
+func TestInUse(t *testing.T) {
+	s := serve(t, t.TempDir(), nil)
+	_, err := Open(t.Context(), Options{Directory: s.path, Log: slog.New(slog.DiscardHandler)})
+	used, ok := errors.AsType[*InUseError](err)
+	if !ok || used.Holder.Address != s.URL() || polymath.CodeOf(err) != polymath.Damaged {
+		t.Errorf("%v", err)
 	}
 }
 
