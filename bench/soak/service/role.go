@@ -69,10 +69,10 @@ func work(ctx context.Context, url string) error {
 
 // asked makes an error nothing if the process was asked to end.
 func asked(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return nil
+	if ctx.Err() == nil {
+		return err
 	}
-	return err
+	return nil
 }
 
 // sum adds the numbers of a part, slowly.
