@@ -101,3 +101,36 @@ func TestRoutes(t *testing.T) {
 		}
 	})
 }
+
+// TestWaitersStop: whoever is told of a job's end may stop its own waiting, and
+// another's, in the middle of it; those who are left are told all the same.
+func TestWaitersStop(t *testing.T) {
+	p := open(t, t.TempDir())
+	spec := polymath.Spec{Function: "f", Plan: polymath.Plan{Units: 1, Reducer: polymath.Count}}
+	id, _, err := p.node.Submit(t.Context(), "", spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stops [4]func()
+	var told [4]int
+	p.node.Do(func(b *node.Batch) {
+		for i := range stops {
+			stops[i], err = b.Wait(id, func(polymath.Job) {
+				told[i]++
+				stops[i]()
+				stops[2]()
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	if err := p.node.Cancel(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	p.node.Do(func(*node.Batch) {
+		if told != [4]int{1, 1, 0, 1} {
+			t.Errorf("told %v", told)
+		}
+	})
+}

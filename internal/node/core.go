@@ -176,10 +176,13 @@ func (c *Core) Apply(r journal.Record) error {
 	c.deliver()
 	for i := range c.fx.Finished {
 		job := &c.fx.Finished[i]
-		for _, w := range c.waits[job.ID] {
-			w.tell(*job)
+		waiters := c.waits[job.ID]
+		delete(c.waits, job.ID) // first: those who are told may stop, which changes the list
+		for _, w := range waiters {
+			if w.tell != nil {
+				w.tell(*job)
+			}
 		}
-		delete(c.waits, job.ID)
 	}
 	c.pump()
 	return nil
@@ -199,7 +202,8 @@ func (c *Core) Job(id polymath.JobID) (polymath.Job, error) {
 	return c.cfg.Archive.Job(id)
 }
 
-// waiter is somebody who wants to hear of a job's end.
+// waiter is somebody who wants to hear of a job's end; tell is nil when not
+// any more.
 type waiter struct{ tell func(polymath.Job) }
 
 // Wait calls tell with the job once it is finished: at once if it is. stop
@@ -216,6 +220,7 @@ func (c *Core) Wait(id polymath.JobID, tell func(polymath.Job)) (stop func(), er
 	w := &waiter{tell}
 	c.waits[id] = append(c.waits[id], w)
 	return func() {
+		w.tell = nil
 		left := slices.DeleteFunc(c.waits[id], func(o *waiter) bool { return o == w })
 		if c.waits[id] = left; len(left) == 0 {
 			delete(c.waits, id)

@@ -44,8 +44,8 @@ func (c *Core) Join(name string, local bool, done func(polymath.Ref, error)) {
 // The leases the session still holds are delivered again.
 func (c *Core) Rejoin(session polymath.Ref) error {
 	for _, s := range c.ledger.Sessions() {
-		if s.Ref != session || s.Name == "" {
-			continue
+		if s.Ref != session || s.Name == "" || s.Local {
+			continue // a local session is its process's alone
 		}
 		c.seats[session] = true
 		c.keep.beat(session)
