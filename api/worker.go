@@ -58,6 +58,7 @@ type Exchange struct {
 	Complete []Complete `json:"complete,omitempty" nullable:"false" maxItems:"1024" doc:"Leases that are done."`
 	Fail     []Fail     `json:"fail,omitempty" nullable:"false" maxItems:"1024" doc:"Leases that could not be done."`
 	Release  []string   `json:"release,omitempty" nullable:"false" maxItems:"1024" doc:"Tokens of leases that are handed back untouched." example:"0-1-42-0"`
+	Holding  *[]string  `json:"holding,omitempty" nullable:"false" maxItems:"1024" doc:"Tokens of all leases it goes on with, those reported here left out. When given, leases it does not name, because an answer was lost on the way, are told again." example:"0-1-42-0"`
 	Slots    *uint32    `json:"slots,omitempty" maximum:"1024" doc:"How many leases it takes from now on; left out: as before." example:"4"`
 	Wait     float64    `json:"wait_seconds,omitempty" minimum:"0" maximum:"60" doc:"How long to wait for something to do." example:"30"`
 }

@@ -126,6 +126,29 @@ func TestWorkerReports(t *testing.T) {
 	}
 }
 
+// TestLostAnswer: a lease whose answer was lost on the way is told again to a
+// worker that says what it holds, and to no other.
+func TestLostAnswer(t *testing.T) {
+	r := newRig(t, t.TempDir())
+	id := r.join(doubler)
+	get[api.Job](t, r.do("POST", "/v1/jobs", `{"function":"double","input":{"items":[7]}}`), http.StatusAccepted)
+	first := r.exchange(id, api.Exchange{Wait: 30}).Leases
+	if len(first) != 1 {
+		t.Fatalf("%+v", first)
+	}
+	token := first[0].Token
+	for i, x := range []api.Exchange{{}, {Holding: &[]string{token}}, {Holding: &[]string{}}} {
+		a := r.exchange(id, x)
+		if want := i / 2; len(a.Leases) != want || want == 1 && a.Leases[0].Token != token {
+			t.Errorf("%d: %+v", i, a)
+		}
+	}
+	last := r.exchange(id, api.Exchange{Complete: []api.Complete{{Token: token, Values: []json.RawMessage{[]byte("14")}}}, Holding: &[]string{}})
+	if len(last.Leases)+len(last.Refused) != 0 {
+		t.Errorf("after its completion: %+v", last)
+	}
+}
+
 // TestWorkerHearsOfTheEnd: a lease of a cancelled job is retired.
 func TestWorkerHearsOfTheEnd(t *testing.T) {
 	r := newRig(t, t.TempDir())

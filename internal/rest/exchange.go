@@ -40,6 +40,9 @@ func (c *crew) Exchange(ctx context.Context, id string, x *api.Exchange, enough 
 			a.Refused = append(a.Refused, api.Refusal{Token: r.token, Error: problemOf(r.err)})
 		}
 	}
+	if x.Holding != nil {
+		h.again(*x.Holding)
+	}
 	err = c.await(ctx, h, &a, enough)
 	return a, err
 }
@@ -94,6 +97,22 @@ func (h *hand) release(t polymath.Token) {
 	h.mu.Lock()
 	delete(h.held, t)
 	h.mu.Unlock()
+}
+
+// again has leases told again that a worker does not know it has.
+func (h *hand) again(holding []string) {
+	known := make(map[string]bool, len(holding))
+	for _, token := range holding {
+		known[token] = true
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for token, lease := range h.held {
+		if !known[token.String()] {
+			delete(h.held, token)
+			h.granted = append(h.granted, lease)
+		}
+	}
 }
 
 // outputOf is an output in the form the ledger takes.

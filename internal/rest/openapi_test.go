@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"os"
+	"os/exec"
 	"reflect"
 	"slices"
 	"strings"
@@ -87,6 +88,17 @@ func TestDocumentSaysEverything(t *testing.T) {
 	}
 	if strings.Contains(string(text), "$schema") {
 		t.Error("a body has a $schema")
+	}
+}
+
+// TestDocumentIsValidToOthers asks a validator that is not ours, where one is
+// installed.
+func TestDocumentIsValidToOthers(t *testing.T) {
+	if exec.CommandContext(t.Context(), "python3", "-c", "import openapi_spec_validator").Run() != nil {
+		t.Skip("openapi-spec-validator for Python is not installed; TestDocumentIsValid holds what breaks in practice")
+	}
+	if out, err := exec.CommandContext(t.Context(), "python3", "-m", "openapi_spec_validator", golden).CombinedOutput(); err != nil {
+		t.Errorf("%v: %s", err, out)
 	}
 }
 
