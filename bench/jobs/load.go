@@ -16,7 +16,8 @@ import (
 
 // Bounds of a run.
 const (
-	warmJobs   = 40 * callers      // at least, which also tell how many jobs fill the time
+	warmJobs   = 40 * callers      // at least, to warm up
+	warmPart   = 5                 // of a run's time is spent on it, at least
 	drainLimit = 100 * time.Second // from the last submission to the last result
 )
 
@@ -57,21 +58,36 @@ func (l load) run(ctx context.Context, s system, place string) (r result, err er
 		return r, errors.Join(fmt.Errorf("start: %w", err), s.close())
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	warm, err := l.measure(ctx, s, max(warmJobs, callers*l.batch), 0)
+	warmed, rate, err := l.warm(ctx, s)
 	if err != nil {
 		return r, fmt.Errorf("warm-up: %w", err)
 	}
 	runtime.GC()
-	calls := max(callers, int(warm.rate()*l.length.Seconds())/l.batch)
-	if r, err = l.measure(ctx, s, calls*l.batch, warm.jobs); err != nil {
+	calls := max(callers, int(rate*l.length.Seconds())/l.batch)
+	if r, err = l.measure(ctx, s, calls*l.batch, warmed); err != nil {
 		return r, err
 	}
 	syncs, err := s.syncs(ctx)
-	r.syncs, r.syncsErr = float64(syncs)/float64(warm.jobs+r.jobs), err
+	r.syncs, r.syncsErr = float64(syncs)/float64(warmed+r.jobs), err
 	if errors.Is(err, errNotCounted) {
 		err = nil
 	}
 	return r, err
+}
+
+// warm submits more and more jobs, until they take a part of the time a run
+// should take. It returns how many there were, and the last rate.
+func (l load) warm(ctx context.Context, s system) (warmed int, rate float64, err error) {
+	for jobs := max(warmJobs, callers*l.batch); ; jobs *= 2 {
+		r, err := l.measure(ctx, s, jobs, warmed)
+		if err != nil {
+			return 0, 0, err
+		}
+		warmed += jobs
+		if r.took >= l.length/warmPart {
+			return warmed, r.rate(), nil
+		}
+	}
 }
 
 // measure submits jobs and waits until they have finished, after those that

@@ -70,7 +70,7 @@ func riverEntrants(ctx context.Context, out io.Writer, place string) ([]*entrant
 	if err != nil {
 		return nil, err
 	}
-	say(out, "River %s on %s\n", moduleVersion("github.com/riverqueue/river"), version)
+	say(out, "River %s on %s, in bulk by InsertManyFast\n", moduleVersion("github.com/riverqueue/river"), version)
 	variants := func() []variant {
 		return []variant{
 			{"64 workers", &riverSystem{postgres: cluster, slots: 64}},
