@@ -1,6 +1,8 @@
 package rpc
 
 import (
+	"strings"
+
 	"github.com/polymath-run/polymath"
 	"github.com/polymath-run/polymath/api/polymathv1"
 	"github.com/polymath-run/polymath/internal/function/remote"
@@ -44,6 +46,10 @@ func (s *Server) refusal(err error) *polymathv1.Error {
 	return wire.Error(err)
 }
 
+// maxAnswerBytes is how large an answer may be in a message: with the rest of
+// it, what clients read.
+const maxAnswerBytes = wire.MaxMessageBytes - messageBytes - 2*polymath.MaxInlineBytes
+
 // picture is a job as clients read it.
 func (s *Server) picture(job *polymath.Job, working uint64) *polymathv1.Job {
 	p := &polymathv1.Job{
@@ -54,9 +60,13 @@ func (s *Server) picture(job *polymath.Job, working uint64) *polymathv1.Job {
 	switch job.State {
 	case polymath.Succeeded:
 		answer, err := s.service.Answer(job)
+		if err == nil && len(answer) > maxAnswerBytes {
+			answer, err = nil, polymath.Errorf(polymath.TooLarge,
+				"the answer has %d bytes, more than the %d a message of this stream has room for: read it over HTTP", len(answer), maxAnswerBytes)
+		}
 		p.Answer, p.Error = answer, s.refusal(err)
 	case polymath.Failed, polymath.Cancelled:
-		p.Error = &polymathv1.Error{Code: job.Code.String(), Message: job.Error}
+		p.Error = &polymathv1.Error{Code: job.Code.String(), Message: strings.ToValidUTF8(job.Error, "\uFFFD")}
 	}
 	return p
 }

@@ -20,6 +20,8 @@ type outbox struct {
 	wake chan struct{} // holds a token when there may be something to send
 	room chan struct{} // holds a token when there may be room again
 
+	limit int // maxUnsentBytes, but for tests
+
 	mu       sync.Mutex
 	queue    []item // guarded by mu
 	bytes    int    // of queue, about; guarded by mu
@@ -31,20 +33,21 @@ type outbox struct {
 type item struct {
 	reply   *polymathv1.Reply
 	job     *polymath.Job // of reply: its picture is made when it is sent
+	late    bool          // job has no more than its ID: it is read then, too
 	working uint64
 	grant   *polymathv1.Grant
 	retired *polymathv1.Retired
 	closed  []byte
 }
 
-func newOutbox() *outbox {
-	return &outbox{wake: make(chan struct{}, 1), room: make(chan struct{}, 1)}
+func newOutbox(limit int) *outbox {
+	return &outbox{limit: limit, wake: make(chan struct{}, 1), room: make(chan struct{}, 1)}
 }
 
 // size is about how many bytes an item takes on the wire and in memory.
 func (i *item) size() int {
 	const fixed = 128
-	n := fixed
+	n := fixed + len(i.reply.GetError().GetMessage())
 	if i.job != nil {
 		n += len(i.job.Result) + len(i.job.Input)
 	}
@@ -54,8 +57,13 @@ func (i *item) size() int {
 	return n
 }
 
+// put adds an item. Beyond the limit no calls are read, but those that were may
+// still be answered with large jobs: they wait where they lie.
 func (o *outbox) put(i item) {
 	o.mu.Lock()
+	if i.job != nil && o.bytes > o.limit {
+		i.job, i.late = &polymath.Job{ID: i.job.ID}, true
+	}
 	o.queue = append(o.queue, i)
 	o.bytes += i.size()
 	first := len(o.queue) == 1
@@ -71,9 +79,9 @@ func (o *outbox) take() []item {
 	defer o.mu.Unlock()
 	o.inFlight = 0
 	n := 0
-	for n < len(o.queue) && (n == 0 || o.inFlight < messageBytes) {
+	for late := false; n < len(o.queue) && (n == 0 || !late && o.inFlight < messageBytes); n++ {
 		o.inFlight += o.queue[n].size()
-		n++
+		late = o.queue[n].late // nobody knows how large it is
 	}
 	o.bytes -= o.inFlight
 	items := o.queue[:n:n]
@@ -90,7 +98,7 @@ func (o *outbox) take() []item {
 func (o *outbox) full() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.bytes+o.inFlight > maxUnsentBytes
+	return o.bytes+o.inFlight > o.limit
 }
 
 func signal(c chan struct{}) {
@@ -100,15 +108,23 @@ func signal(c chan struct{}) {
 	}
 }
 
-// message makes a message of items.
-func (s *Server) message(items []item) *polymathv1.Replies {
-	m := &polymathv1.Replies{}
+// message makes a message of items, and gives those back for which it has no
+// room: answers may be larger than what they were made of.
+func (s *Server) message(items []item) (m *polymathv1.Replies, rest []item) {
+	m = &polymathv1.Replies{}
+	size := 0
 	for i := range items {
-		switch it := &items[i]; {
+		if size > messageBytes {
+			return m, items[i:]
+		}
+		it := &items[i]
+		if it.job != nil {
+			s.show(it)
+			size += len(it.reply.GetPicture().GetAnswer())
+		}
+		size += it.size()
+		switch {
 		case it.reply != nil:
-			if it.job != nil {
-				it.reply.Picture = s.picture(it.job, it.working)
-			}
 			m.Replies = append(m.Replies, it.reply)
 		case it.grant != nil:
 			m.Grants = append(m.Grants, it.grant)
@@ -118,5 +134,18 @@ func (s *Server) message(items []item) *polymathv1.Replies {
 			m.Closed = append(m.Closed, it.closed)
 		}
 	}
-	return m
+	return m, nil
+}
+
+// show makes the picture of a reply's job.
+func (s *Server) show(i *item) {
+	if i.late {
+		job, working, err := s.service.Node().Job(i.job.ID)
+		if err != nil {
+			i.reply.Error = s.refusal(err)
+			return
+		}
+		i.job, i.working = &job, working
+	}
+	i.reply.Picture = s.picture(i.job, i.working)
 }

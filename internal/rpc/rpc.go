@@ -41,11 +41,14 @@ type Server struct {
 	log     *slog.Logger
 	streams atomic.Int64
 	ending  context.Context // ends all streams
+
+	writeLimit  time.Duration // writeTimeout, but for tests
+	unsentLimit int           // maxUnsentBytes, but for tests
 }
 
 // New makes a server whose streams end with ctx.
 func New(ctx context.Context, s *service.Service, log *slog.Logger) *Server {
-	return &Server{service: s, log: log, ending: ctx}
+	return &Server{service: s, log: log, ending: ctx, writeLimit: writeTimeout, unsentLimit: maxUnsentBytes}
 }
 
 // Streams is how many streams are open.
@@ -56,15 +59,13 @@ func (s *Server) Handler() (path string, h http.Handler) {
 	path, calls := polymathv1connect.NewPolymathHandler(s, connect.WithReadMaxBytes(wire.MaxMessageBytes),
 		connect.WithCompression("gzip", nil, nil)) // small messages at a high rate: it costs more than the wire
 	return path, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ProtoMajor < 2 && r.URL.Path == polymathv1connect.PolymathExchangeProcedure {
+			w.Header().Set("Connection", "close") // or the client waits to be read
+			http.Error(w, "a stream needs HTTP/2; the single calls work over HTTP/1.1", http.StatusHTTPVersionNotSupported)
+			return
+		}
 		calls.ServeHTTP(w, r.WithContext(withController(r.Context(), http.NewResponseController(w))))
 	})
-}
-
-// controllerKey is the key of a request's controller in its context.
-type controllerKey struct{}
-
-func withController(ctx context.Context, c *http.ResponseController) context.Context {
-	return context.WithValue(ctx, controllerKey{}, c)
 }
 
 // Submit implements the call.
@@ -179,6 +180,9 @@ func (s *Server) Cancel(ctx context.Context, r *connect.Request[polymathv1.Cance
 // fault is an error as Connect carries it. The code of ours travels in the
 // header of the error, too.
 func fault(err error) error {
+	if theirs, ok := errors.AsType[*connect.Error](err); ok { // of a message that cannot be read
+		return theirs
+	}
 	e := connect.NewError(connectCode(polymath.CodeOf(err)), errors.New(wire.Error(err).GetMessage()))
 	e.Meta().Set("Polymath-Code", polymath.CodeOf(err).String())
 	return e

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net/http"
+	"sync"
 	"time"
 
 	"connectrpc.com/connect"
@@ -21,6 +21,7 @@ import (
 const (
 	maxOwed      = 65_536           // calls that are not answered yet
 	maxSessions  = 100              // of workers
+	maxReads     = 256              // jobs read with the node in hand at a time
 	writeTimeout = 15 * time.Second // for one message; a client that reads nothing is gone
 )
 
@@ -34,6 +35,7 @@ type stream struct {
 	owed     int               // calls not answered yet
 	waits    map[uint64]func() // by call: how to stop
 	sessions map[polymath.Ref][]remote.Declaration
+	joining  int // sessions under way
 	over     bool
 }
 
@@ -47,7 +49,7 @@ func (s *Server) Exchange(ctx context.Context, x *exchange) error {
 		return fault(polymath.Errorf(polymath.Overloaded, "%d streams are open, the most this server takes: one is enough for a process", MaxStreams))
 	}
 	defer s.streams.Add(-1)
-	st := &stream{server: s, out: newOutbox(), waits: make(map[uint64]func()), sessions: make(map[polymath.Ref][]remote.Declaration)}
+	st := &stream{server: s, out: newOutbox(s.unsentLimit), waits: make(map[uint64]func()), sessions: make(map[polymath.Ref][]remote.Declaration)}
 	st.route = &node.Route{Post: st.post}
 	defer st.end()
 
@@ -55,15 +57,13 @@ func (s *Server) Exchange(ctx context.Context, x *exchange) error {
 	defer context.AfterFunc(s.ending, func() {
 		stop(polymath.Errorf(polymath.Unavailable, "the server is stopping: connect again"))
 	})()
-	reading := make(chan struct{})
-	go func() {
-		defer close(reading)
-		stop(st.read(ctx, x))
-	}()
+	var reading sync.WaitGroup
+	reading.Go(func() { stop(st.read(ctx, x)) })
 	err := st.write(ctx, x)
 	stop(err)
-	// A reader that waits for the client ends with the request, which ends
-	// when this call returns; it touches nothing after over is set.
+	// Whatever the client is about to say, it is too late.
+	_ = controller(ctx).SetReadDeadline(time.Unix(1, 0))
+	reading.Wait()
 	if cause := context.Cause(ctx); cause != nil && err == nil {
 		err = cause
 	}
@@ -94,22 +94,24 @@ func (st *stream) read(ctx context.Context, x *exchange) error {
 // write sends what gathers in the outbox until the stream ends. The first
 // message, an empty one, says that the stream stands.
 func (st *stream) write(ctx context.Context, x *exchange) error {
-	control, _ := ctx.Value(controllerKey{}).(*http.ResponseController)
-	m := &polymathv1.Replies{}
+	g := newGuard(controller(ctx), st.server.writeLimit)
+	defer g.end()
+	if err := g.send(x, &polymathv1.Replies{}); err != nil {
+		return err
+	}
 	for {
-		if control != nil {
-			// An error here says that the connection knows no deadlines.
-			_ = control.SetWriteDeadline(time.Now().Add(writeTimeout))
-		}
-		if err := x.Send(m); err != nil {
-			return err
-		}
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-st.out.wake:
 		}
-		m = st.server.message(st.out.take())
+		for items := st.out.take(); len(items) > 0; {
+			var m *polymathv1.Replies
+			m, items = st.server.message(items)
+			if err := g.send(x, m); err != nil {
+				return err
+			}
+		}
 	}
 }
 
@@ -149,6 +151,7 @@ func (st *stream) take(m *polymathv1.Calls) {
 	for i, sub := range m.GetSubmissions() {
 		specs[i] = st.server.prepare(sub.GetRequest())
 	}
+	st.readAhead(m)
 	st.server.service.Node().Do(func(b *node.Batch) {
 		if st.over {
 			return
@@ -172,6 +175,27 @@ func (st *stream) take(m *polymathv1.Calls) {
 		}
 		st.work(b, m)
 	})
+}
+
+// readAhead reads jobs while more are asked for than are read in one go: each
+// may have to come from the disk, and others want the node, too.
+func (st *stream) readAhead(m *polymathv1.Calls) {
+	for len(m.GetGets())+len(m.GetWaits()) > maxReads {
+		gets := m.Gets[:min(len(m.Gets), maxReads)]
+		waits := m.Waits[:min(len(m.Waits), maxReads-len(gets))]
+		m.Gets, m.Waits = m.Gets[len(gets):], m.Waits[len(waits):]
+		st.server.service.Node().Do(func(b *node.Batch) {
+			if st.over {
+				return
+			}
+			for _, c := range gets {
+				st.get(b, c)
+			}
+			for _, c := range waits {
+				st.wait(b, c)
+			}
+		})
+	}
 }
 
 // owe notes that a call has to be answered; false when there are too many,

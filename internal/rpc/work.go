@@ -1,6 +1,8 @@
 package rpc
 
 import (
+	"strings"
+
 	"github.com/polymath-run/polymath"
 	"github.com/polymath-run/polymath/api/polymathv1"
 	"github.com/polymath-run/polymath/internal/ledger"
@@ -69,7 +71,7 @@ func (st *stream) join(b *node.Batch, j *polymathv1.Join) {
 	declared := declarations(j.GetFunctions())
 	catalog := st.server.service.Catalog()
 	err := catalog.Declare(declared)
-	if err == nil && len(st.sessions) >= maxSessions {
+	if err == nil && len(st.sessions)+st.joining >= maxSessions {
 		catalog.Retract(declared)
 		err = polymath.Errorf(polymath.Overloaded, "a stream has at most %d workers: open another", maxSessions)
 	}
@@ -91,7 +93,11 @@ func (st *stream) join(b *node.Batch, j *polymathv1.Join) {
 		}
 	}
 	if len(j.GetSession()) == 0 {
-		b.Join(j.GetName(), st.route, joined)
+		st.joining++
+		b.Join(j.GetName(), st.route, func(s polymath.Ref, err error) {
+			st.joining--
+			joined(s, err)
+		})
 		return
 	}
 	s, err := wire.ParseSession(j.GetSession())
@@ -138,15 +144,18 @@ func (st *stream) report(b *node.Batch, r *polymathv1.Report) {
 		}
 	case polymathv1.Report_FAIL:
 		cmd = &ledger.Fail{Token: t, Error: clip(r.GetError())}
-	default:
+	case polymathv1.Report_RELEASE:
 		cmd = &ledger.Release{Token: t}
+	default:
+		st.done(call, polymath.Errorf(polymath.InvalidArgument, "a report of kind %d is none of this version", r.GetKind()))
+		return
 	}
 	b.Propose(cmd, func(err error) { st.done(call, err) })
 }
 
 // clip cuts the text of a failure to what the journal takes.
 func clip(text string) string {
-	return text[:min(len(text), polymath.MaxErrorBytes)]
+	return strings.ToValidUTF8(text[:min(len(text), polymath.MaxErrorBytes)], "")
 }
 
 func (st *stream) leave(b *node.Batch, l *polymathv1.Leave) {

@@ -4,6 +4,7 @@ package wire
 
 import (
 	"encoding/binary"
+	"strings"
 
 	"github.com/polymath-run/polymath"
 	"github.com/polymath-run/polymath/api/polymathv1"
@@ -65,7 +66,7 @@ func Error(err error) *polymathv1.Error {
 	case polymath.Internal:
 		return &polymathv1.Error{Code: code.String(), Message: "something went wrong inside the server; its log says what"}
 	default:
-		return &polymathv1.Error{Code: code.String(), Message: err.Error()}
+		return &polymathv1.Error{Code: code.String(), Message: strings.ToValidUTF8(err.Error(), "\uFFFD")}
 	}
 }
 
