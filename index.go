@@ -67,41 +67,55 @@ const maxIDBytes = binary.MaxVarintLen32 + binary.MaxVarintLen64 + binary.MaxVar
 // String prints the id as users see it: "j", two hex digits of the shard, and
 // epoch, position and ordinal as varints in Crockford's base32. Opaque to them.
 func (id JobID) String() string {
-	b := make([]byte, 0, maxIDBytes)
-	b = binary.AppendUvarint(b, uint64(id.Ref.Index.Epoch))
+	var text [3 + (maxIDBytes*8+4)/5]byte
+	return string(id.append(text[:0]))
+}
+
+func (id JobID) append(text []byte) []byte {
+	const hex = "0123456789abcdef"
+	var bytes [maxIDBytes]byte
+	b := binary.AppendUvarint(bytes[:0], uint64(id.Ref.Index.Epoch))
 	b = binary.AppendUvarint(b, id.Ref.Index.Position)
 	b = binary.AppendUvarint(b, uint64(id.Ref.Ordinal))
-	return fmt.Sprintf("j%02x%s", id.Shard, idEncoding.EncodeToString(b))
+	text = append(text, 'j', hex[id.Shard>>4], hex[id.Shard&15])
+	return idEncoding.AppendEncode(text, b)
 }
 
 // ParseJobID reads what String printed. Any other text, also another spelling
 // of the same numbers, is an InvalidArgument error.
 func ParseJobID(s string) (JobID, error) {
-	bad := Errorf(InvalidArgument, "%q is no job id: an id looks like %q", clip(s), JobID{Ref: Ref{Index: Index{1, 42}}})
-	if len(s) < 4 || len(s) > 64 || s[0] != 'j' {
-		return JobID{}, bad
+	id, ok := parseJobID(s)
+	if !ok {
+		return JobID{}, Errorf(InvalidArgument, "%q is no job id: an id looks like %q", clip(s), JobID{Ref: Ref{Index: Index{1, 42}}})
+	}
+	return id, nil
+}
+
+func parseJobID(s string) (id JobID, ok bool) {
+	const longest = 3 + (maxIDBytes*8+4)/5
+	if len(s) < 4 || len(s) > longest || s[0] != 'j' {
+		return id, false
 	}
 	shard, err := strconv.ParseUint(s[1:3], 16, 8)
 	if err != nil {
-		return JobID{}, bad
+		return id, false
 	}
-	b, err := idEncoding.DecodeString(s[3:])
+	var bytes [longest]byte
+	b, err := idEncoding.AppendDecode(bytes[:0], []byte(s[3:]))
 	if err != nil {
-		return JobID{}, bad
+		return id, false
 	}
 	var v [3]uint64
 	for i := range v {
 		x, n := binary.Uvarint(b)
 		if n <= 0 {
-			return JobID{}, bad
+			return id, false
 		}
 		v[i], b = x, b[n:]
 	}
-	id := JobID{Shard: uint8(shard), Ref: Ref{Index{uint32(v[0]), v[1]}, uint32(v[2])}}
-	if id.String() != s {
-		return JobID{}, bad
-	}
-	return id, nil
+	id = JobID{Shard: uint8(shard), Ref: Ref{Index{uint32(v[0]), v[1]}, uint32(v[2])}}
+	var again [longest]byte
+	return id, string(id.append(again[:0])) == s
 }
 
 // Token fences one lease: it is the place in the journal where the lease was
@@ -121,22 +135,24 @@ func (t Token) String() string {
 
 // ParseToken reads what String printed; anything else is InvalidArgument.
 func ParseToken(s string) (Token, error) {
-	bad := Errorf(InvalidArgument, "%q is no lease token: a token looks like 0-1-42-0", clip(s))
+	bad := func() error {
+		return Errorf(InvalidArgument, "%q is no lease token: a token looks like 0-1-42-0", clip(s))
+	}
 	parts := strings.Split(s, "-")
 	if len(parts) != 4 {
-		return Token{}, bad
+		return Token{}, bad()
 	}
 	var v [4]uint64
 	for i, bits := range [4]int{8, 32, 64, 32} {
 		x, err := strconv.ParseUint(parts[i], 10, bits)
 		if err != nil {
-			return Token{}, bad
+			return Token{}, bad()
 		}
 		v[i] = x
 	}
 	t := Token{Shard: uint8(v[0]), Ref: Ref{Index{uint32(v[1]), v[2]}, uint32(v[3])}}
 	if t.String() != s {
-		return Token{}, bad
+		return Token{}, bad()
 	}
 	return t, nil
 }

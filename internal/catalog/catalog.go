@@ -38,7 +38,7 @@ func New(builtin *function.Set) *Catalog {
 // Get finds a function. The NotFound error for an unknown one lists those
 // there are.
 func (c *Catalog) Get(name string) (function.Function, error) {
-	if f, err := c.builtin.Get(name); err == nil {
+	if f, builtin := c.builtin.Find(name); builtin {
 		return f, nil
 	}
 	c.mu.RLock()
@@ -91,7 +91,7 @@ func (c *Catalog) check(d *remote.Declaration) error {
 	if err := d.Check(); err != nil {
 		return err
 	}
-	if _, err := c.builtin.Get(d.Name); err == nil {
+	if _, builtin := c.builtin.Find(d.Name); builtin {
 		return polymath.Errorf(polymath.Conflict, "the function %s is built in: choose another name", d.Name)
 	}
 	old := c.declared[d.Name]

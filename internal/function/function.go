@@ -132,6 +132,12 @@ func NewSet(functions ...Function) *Set {
 // Names lists the functions of the set, sorted. The caller must not change it.
 func (s *Set) Names() []string { return s.names }
 
+// Find finds a function, or says that there is none of that name.
+func (s *Set) Find(name string) (f Function, found bool) {
+	f, found = s.byName[name]
+	return f, found
+}
+
 // Get finds a function. The NotFound error for an unknown name lists the ones
 // there are.
 func (s *Set) Get(name string) (Function, error) {

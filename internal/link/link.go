@@ -108,7 +108,7 @@ func Dial(ctx context.Context, server string, o Options) (*Link, error) {
 	l := &Link{
 		client: polymathv1connect.NewPolymathClient(web, u.String(), connect.WithReadMaxBytes(wire.MaxMessageBytes),
 			connect.WithAcceptCompression("gzip", nil, nil)),
-		web:    web, base: u.String(), lost: o.Lost, cancel: cancel, wake: make(chan struct{}, 1),
+		web: web, base: u.String(), lost: o.Lost, cancel: cancel, wake: make(chan struct{}, 1),
 		pending: make(map[uint64]*call), seats: make(map[polymath.Ref]*seat),
 	}
 	stands := make(chan error, 1)

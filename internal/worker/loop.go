@@ -69,11 +69,13 @@ type Loop struct {
 	seat    Seat
 	queue   []polymath.Lease // granted, oldest first
 	running []*task
-	reports []*report
-	wanted  uint32        // slots asked for
-	asks    int           // counts demands: the newest replaces all before it
-	askAt   time.Duration // when to send it again; 0: it is under way or taken
-	mean    time.Duration // how long a lease took lately
+	held    map[polymath.Token]bool // queued, running, or reported and not taken yet
+	late    []*report               // to be sent again
+	sat     int                     // counts seats: reports of an earlier one are void
+	wanted  uint32                  // slots asked for
+	asks    int                     // counts demands: the newest replaces all before it
+	askAt   time.Duration           // when to send it again; 0: it is under way or taken
+	mean    time.Duration           // how long a lease took lately
 	beaten  time.Duration
 	looked  time.Duration
 	leaving func()
@@ -96,15 +98,17 @@ type report struct {
 	back   bool // handed back
 	took   time.Duration
 	tries  int
-	again  time.Duration // when to send it again; 0: it is under way
+	again  time.Duration // when to send it again
+	sat    int           // in which seat
 }
 
 // NewLoop makes a worker; Sit gives it work.
-func NewLoop(cfg Config) *Loop { return &Loop{cfg: cfg} }
+func NewLoop(cfg Config) *Loop { return &Loop{cfg: cfg, held: make(map[polymath.Token]bool)} }
 
 // Sit takes a seat, the first one or a new one after Closed.
 func (l *Loop) Sit(seat Seat) {
 	l.seat, l.left = seat, false
+	l.sat++
 	l.beaten = l.cfg.Now()
 	l.wanted = l.slots()
 	l.ask()
@@ -148,9 +152,10 @@ func (l *Loop) slots() uint32 {
 
 // Granted takes a lease.
 func (l *Loop) Granted(lease polymath.Lease) {
-	if l.left || l.has(lease.Token) {
+	if l.left || l.held[lease.Token] {
 		return
 	}
+	l.held[lease.Token] = true
 	if l.leaving != nil {
 		l.send(&report{token: lease.Token, back: true})
 		return
@@ -159,16 +164,11 @@ func (l *Loop) Granted(lease polymath.Lease) {
 	l.pump()
 }
 
-func (l *Loop) has(t polymath.Token) bool {
-	return slices.ContainsFunc(l.queue, func(q polymath.Lease) bool { return q.Token == t }) ||
-		slices.ContainsFunc(l.running, func(r *task) bool { return r.lease.Token == t }) ||
-		slices.ContainsFunc(l.reports, func(r *report) bool { return r.token == t })
-}
-
 func (l *Loop) pump() {
 	for len(l.queue) > 0 && len(l.running) < l.cfg.Parallel {
 		t := &task{lease: l.queue[0], begun: l.cfg.Now()}
-		l.queue = slices.Delete(l.queue, 0, 1)
+		l.queue[0] = polymath.Lease{} // its input may go before the queue does
+		l.queue = l.queue[1:]
 		l.running = append(l.running, t)
 		l.seat.Progress(t.lease.Token, 0)
 		l.cfg.Runner.Start(&t.lease)
@@ -177,7 +177,10 @@ func (l *Loop) pump() {
 
 // Retired hears that a lease is over. Its work is stopped.
 func (l *Loop) Retired(token polymath.Token) {
-	l.queue = slices.DeleteFunc(l.queue, func(q polymath.Lease) bool { return q.Token == token })
+	if i := slices.IndexFunc(l.queue, func(q polymath.Lease) bool { return q.Token == token }); i >= 0 {
+		l.queue = slices.Delete(l.queue, i, i+1)
+		delete(l.held, token)
+	}
 	for _, t := range l.running {
 		if t.lease.Token == token {
 			t.retired = true
@@ -189,7 +192,8 @@ func (l *Loop) Retired(token polymath.Token) {
 // Closed hears that the session is over. Everything stops; the Loop waits for
 // another seat.
 func (l *Loop) Closed() {
-	l.queue, l.reports, l.left = nil, nil, true
+	l.queue, l.late, l.left = nil, nil, true
+	clear(l.held)
 	for _, t := range l.running {
 		t.retired = true
 		l.cfg.Runner.Stop(t.lease.Token)
@@ -208,6 +212,9 @@ func (l *Loop) Done(token polymath.Token, output []byte, err error) {
 	took := l.cfg.Now() - t.begun
 	switch {
 	case t.retired:
+		if !l.left {
+			delete(l.held, token)
+		}
 	case l.leaving != nil && err != nil:
 		l.send(&report{token: token, back: true})
 	case err != nil:
@@ -246,18 +253,18 @@ func (l *Loop) adapt(took time.Duration) {
 // send gives a report to the node, and again until the node took or refused
 // it: a stale token is no reason to stay.
 func (l *Loop) send(r *report) {
-	if r.tries == 0 {
-		l.reports = append(l.reports, r)
-	}
 	r.tries++
-	r.again = 0
+	r.sat = l.sat
 	done := func(err error) {
-		if transient(err) {
+		switch {
+		case r.sat != l.sat || l.left: // of a session that is over
+		case transient(err):
 			r.again = l.cfg.Now() + min(firstAgain<<min(r.tries, 10), maxAgain)
-			return
+			l.late = append(l.late, r)
+		default:
+			delete(l.held, r.token)
+			l.departed()
 		}
-		l.reports = slices.DeleteFunc(l.reports, func(o *report) bool { return o == r })
-		l.departed()
 	}
 	switch {
 	case r.back:
@@ -294,7 +301,7 @@ func (l *Loop) Leave(gone func()) {
 
 // departed closes the session when nothing is left to report.
 func (l *Loop) departed() {
-	if l.leaving == nil || len(l.running) > 0 || len(l.reports) > 0 {
+	if l.leaving == nil || len(l.running) > 0 || len(l.held) > 0 {
 		return
 	}
 	if l.left || l.seat == nil {
@@ -314,10 +321,8 @@ func (l *Loop) Next() time.Duration {
 	if l.askAt > 0 {
 		at = min(at, l.askAt)
 	}
-	for _, r := range l.reports {
-		if r.again > 0 {
-			at = min(at, r.again)
-		}
+	for _, r := range l.late {
+		at = min(at, r.again)
 	}
 	return at
 }
@@ -345,12 +350,18 @@ func (l *Loop) Wake() {
 			}
 		}
 	}
-	for _, r := range slices.Clone(l.reports) {
-		if r.again > 0 && r.again <= now {
-			l.send(r)
+	var due []*report
+	l.late = slices.DeleteFunc(l.late, func(r *report) bool {
+		if r.again > now {
+			return false
 		}
+		due = append(due, r)
+		return true
+	})
+	for _, r := range due {
+		l.send(r)
 	}
 }
 
 // Idle reports whether the worker has nothing to do and nothing to report.
-func (l *Loop) Idle() bool { return len(l.queue)+len(l.running)+len(l.reports) == 0 }
+func (l *Loop) Idle() bool { return len(l.running)+len(l.held) == 0 }

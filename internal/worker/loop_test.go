@@ -115,12 +115,12 @@ func TestReportIsRepeated(t *testing.T) {
 	pause := time.Duration(0)
 	for range 12 {
 		d.pending[call](polymath.Errorf(polymath.Unavailable, "away"))
-		before := d.loop.reports[0].again - d.now
+		before := d.loop.late[0].again - d.now
 		if before < pause || before > maxAgain {
 			t.Fatalf("pause %v after %v", before, pause)
 		}
 		pause = before
-		d.now = d.loop.reports[0].again
+		d.now = d.loop.late[0].again
 		d.loop.Wake()
 		if !slices.Contains(d.heard(), call) {
 			t.Fatal("not sent again")
