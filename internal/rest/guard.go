@@ -10,8 +10,9 @@ import (
 // Guard keeps other people's pages away from next, whatever face it is: a
 // request that a browser sends from another site is refused, and so is one
 // for a host that is not on the list, as a page would send whose name was
-// made to point here. hosts are names or addresses without a port; nil takes
-// any host, for servers behind a proxy that checks.
+// made to point here. An address is nobody's name and always passes. hosts are
+// names without a port; nil takes any host, for servers behind a proxy that
+// checks.
 func Guard(next http.Handler, hosts []string) http.Handler {
 	cross := http.NewCrossOriginProtection()
 	cross.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -19,7 +20,10 @@ func Guard(next http.Handler, hosts []string) http.Handler {
 	}))
 	inner := cross.Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if hosts != nil && !slices.ContainsFunc(hosts, func(h string) bool { return strings.EqualFold(h, hostname(r.Host)) }) {
+		name := hostname(r.Host)
+		known := hosts == nil || net.ParseIP(name) != nil ||
+			slices.ContainsFunc(hosts, func(h string) bool { return strings.EqualFold(h, name) })
+		if !known {
 			writeProblem(w, bare(r, http.StatusForbidden, "this server is not known as that host: it must be told the names it may be called by"))
 			return
 		}

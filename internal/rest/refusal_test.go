@@ -173,31 +173,3 @@ func TestHosts(t *testing.T) {
 		}
 	}
 }
-
-// TestOneKeyAMillionTimes: repeating a request costs neither a job nor memory
-// that stays.
-func TestOneKeyAMillionTimes(t *testing.T) {
-	times := 1_000_000
-	if testing.Short() {
-		times = 10_000
-	}
-	b := newFake()
-	h := rest.New(b, rest.Options{})
-	var first string
-	for i := range times {
-		req := httptest.NewRequest(http.MethodPost, "/v1/jobs", strings.NewReader(`{"function":"add"}`))
-		req.Header.Set("Content-Type", "application/json")
-		req.Header.Set("Idempotency-Key", "k")
-		w := httptest.NewRecorder()
-		h.ServeHTTP(w, req)
-		if i == 0 {
-			first = w.Body.String()
-		}
-		if w.Code != http.StatusAccepted || w.Body.String() != first {
-			t.Fatalf("at %d: %d %s", i, w.Code, w.Body)
-		}
-	}
-	if len(b.jobs) != 1 {
-		t.Errorf("%d jobs", len(b.jobs))
-	}
-}

@@ -75,6 +75,32 @@ func TestIdempotency(t *testing.T) {
 	}
 }
 
+// TestOneKeyAMillionTimes: repeating a request on a real node makes one job,
+// and what the shard holds in memory does not grow.
+func TestOneKeyAMillionTimes(t *testing.T) {
+	calls := 1_000_000 / api.MaxSubmits
+	if testing.Short() {
+		calls = 10
+	}
+	r := newRig(t, t.TempDir())
+	const request = `{"function":"primes","input":{"to":1000},"key":"k"}`
+	body := "[" + strings.Repeat(request+",", api.MaxSubmits-1) + request + "]"
+	first := get[api.Job](t, r.do("POST", "/v1/jobs", request), http.StatusAccepted).ID
+	before := get[api.Stats](t, r.do("GET", "/v1/stats", ""), http.StatusOK)
+	for range calls {
+		list := get[api.SubmittedList](t, r.do("POST", "/v1/jobs", body), http.StatusAccepted)
+		for _, item := range list.Items {
+			if item.ID != first || !item.Existing {
+				t.Fatalf("%+v, want %s", item, first)
+			}
+		}
+	}
+	after := get[api.Stats](t, r.do("GET", "/v1/stats", ""), http.StatusOK)
+	if after.Jobs != 1 || after.Bytes != before.Bytes {
+		t.Errorf("%d jobs of %d bytes, %d bytes before", after.Jobs, after.Bytes, before.Bytes)
+	}
+}
+
 func TestSubmitMany(t *testing.T) {
 	r := newRig(t, t.TempDir())
 	r.work(all.Set(true))
