@@ -150,8 +150,17 @@ func describe(d function.Description) description {
 	return out
 }
 
+// writeJSON prints a value for programs and for people who look at it.
 func writeJSON(w io.Writer, v any) error {
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
+
+// writeLine prints a value for programs on one line. What is text stays as it
+// is: < stays <.
+func writeLine(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
 	return enc.Encode(v)
 }

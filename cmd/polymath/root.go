@@ -28,6 +28,7 @@ type surroundings struct {
 type settings struct {
 	surroundings
 	data   string // the data directory; "" is the default
+	config string // the configuration file; "" is the default
 	output string // outputText or outputJSON
 	dev    bool
 }
@@ -37,10 +38,6 @@ const (
 	outputText = "text"
 	outputJSON = "json"
 )
-
-// envPrefix begins the environment variables that stand for flags: --skip-dead
-// is POLYMATH_SKIP_DEAD.
-const envPrefix = "POLYMATH_"
 
 // run runs the program and returns its exit code.
 func run(ctx context.Context, args []string, s surroundings) int {
@@ -69,12 +66,15 @@ func rootCommand(s *settings) *cobra.Command {
 		Short: "Calculate on every core, survive any crash, count every result exactly once",
 		Example: `  polymath run primes --to 1e9
   polymath run add 0.1 0.2
-  polymath functions`,
+  polymath functions
+  polymath up
+  polymath submit primes --to 1e12
+  polymath watch`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          cobra.ArbitraryArgs,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
-			if err := fromEnvironment(cmd.Flags(), s.lookup); err != nil {
+			if err := s.configure(cmd); err != nil {
 				return err
 			}
 			return s.check()
@@ -88,20 +88,27 @@ func rootCommand(s *settings) *cobra.Command {
 	}
 	flags := root.PersistentFlags()
 	flags.StringVar(&s.data, "data", "", "the `directory` of the data (default $XDG_STATE_HOME/polymath or ~/.local/state/polymath)")
+	flags.StringVar(&s.config, "config", "", "the configuration `file` (default $XDG_CONFIG_HOME/polymath/config.yaml or ~/.config/polymath/config.yaml)")
 	flags.StringVar(&s.output, "output", outputText, "the `form` of the result: text or json")
 	flags.BoolVar(&s.dev, "dev", false, "offer the functions for trials, too: sleep and fail")
 	complete(root, "output", outputText, outputJSON)
 	root.SetFlagErrorFunc(badFlag)
 	root.AddCommand(runCommand(s), upCommand(s), serverCommand(s), workerCommand(s),
-		verifyCommand(s), functionsCommand(s), simCommand(s), versionCommand(s))
+		submitCommand(s), jobsCommand(s), jobCommand(s), watchCommand(s), cancelCommand(s),
+		deadCommand(s), queuesCommand(s), workersCommand(s),
+		verifyCommand(s), functionsCommand(s), simCommand(s), manCommand(s), versionCommand(s))
 	return root
 }
 
 // complete names the values of a flag for shell completion. It fails only for
 // a flag that does not exist.
 func complete(cmd *cobra.Command, flag string, values ...string) {
-	err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
-	if err != nil {
+	completeFrom(cmd, flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// completeFrom completes the values of a flag by a function.
+func completeFrom(cmd *cobra.Command, flag string, values cobra.CompletionFunc) {
+	if err := cmd.RegisterFlagCompletionFunc(flag, values); err != nil {
 		panic(err)
 	}
 }
@@ -115,23 +122,6 @@ func subcommands(cmd *cobra.Command) []string {
 		}
 	}
 	return names
-}
-
-// fromEnvironment gives flags that were not typed the values of their
-// variables. The parameters of functions have none: a calculation stands on
-// its command line.
-func fromEnvironment(flags *pflag.FlagSet, lookup func(string) (string, bool)) (err error) {
-	flags.VisitAll(func(f *pflag.Flag) {
-		name := envPrefix + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
-		text, given := lookup(name)
-		if err != nil || f.Changed || !given || text == "" || isParameter(f) || f.Name == "help" {
-			return
-		}
-		if bad := flags.Set(f.Name, text); bad != nil {
-			err = polymath.Errorf(polymath.InvalidArgument, "the environment variable %s: %w", name, bad)
-		}
-	})
-	return err
 }
 
 // check refuses values the flag package could not judge.
@@ -189,8 +179,13 @@ func badFlag(cmd *cobra.Command, err error) error {
 	}
 	// The flags before the function's name are read by run, which cannot know
 	// those of a function that does not exist.
-	if cmd.Name() == runName && cmd.Flags().NArg() > 0 {
-		return unknown("function", cmd.Flags().Arg(0), subcommands(cmd))
+	name := cmd.Flags().Arg(0)
+	switch {
+	case name == "":
+	case cmd.Name() == runName:
+		return unknown("function", name, subcommands(cmd))
+	case cmd.Name() == submitName:
+		return polymath.Errorf(polymath.InvalidArgument, "the function %.40q is not built in: give its input as --input '{...}'", name)
 	}
 	var names []string
 	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, "--"+f.Name) })

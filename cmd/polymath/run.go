@@ -2,18 +2,15 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
+	"errors"
 	"log/slog"
 	"runtime"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/polymath-run/polymath"
 	"github.com/polymath-run/polymath/internal/app"
 	"github.com/polymath-run/polymath/internal/function"
-	"github.com/polymath-run/polymath/internal/function/all"
 )
 
 // runName is the name of the command that functions are below.
@@ -25,16 +22,9 @@ const maxWorkers = 1024
 
 // runSettings are the flags of run, whatever the function.
 type runSettings struct {
-	*settings
-	input    string // a JSON object, @file or -; "" when there are parameters
-	workers  int    // 0: as many as there are cores
-	fresh    bool
-	queue    string
-	tenant   string
-	priority int8
-	attempts uint8
-	deadline time.Duration
-	skipDead bool
+	jobSettings
+	workers int // 0: as many as there are cores
+	fresh   bool
 	// certificate is the file the certificate of the answer goes to; "": it
 	// stays in the answer.
 	certificate string
@@ -42,7 +32,7 @@ type runSettings struct {
 
 // runCommand is run, with a command for each function below it.
 func runCommand(s *settings) *cobra.Command {
-	r := &runSettings{settings: s}
+	r := &runSettings{jobSettings: jobSettings{remote: remote{settings: s}}}
 	cmd := &cobra.Command{
 		Use:   runName + " FUNCTION",
 		Short: "Calculate and print the answer",
@@ -50,91 +40,79 @@ func runCommand(s *settings) *cobra.Command {
 
 The job and every partial result are kept in the data directory before they
 count. When the program is killed, or interrupted with Ctrl-C, the same command
-goes on from what was counted; --new begins again.`,
+goes on from what was counted; --new begins again.
+
+With --server, or where a server uses the data directory, the job is submitted
+to that server and waited for. Ctrl-C lets it go on there; 'polymath watch JOB'
+comes back to it.`,
 		Example: `  polymath run primes --to 1e9
   polymath run isprime 2^61
   polymath run isprime --numbers 2,3,5 --output json
-  seq 1 100 | polymath run isprime --numbers -`,
+  seq 1 100 | polymath run isprime --numbers -
+  polymath run primes --to 1e12 --server http://127.0.0.1:8080`,
 		Args: cobra.ArbitraryArgs,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return polymath.Errorf(polymath.InvalidArgument, "which function? 'polymath functions' lists them")
-			}
-			return unknown("function", args[0], subcommands(cmd))
-		},
+		RunE: r.runForeign,
 	}
 	flags := cmd.PersistentFlags()
-	flags.StringVar(&r.input, "input", "", "the whole input as a `JSON` object, @FILE or - for standard input, instead of parameters")
-	flags.IntVar(&r.workers, "workers", 0, "how many cores calculate (default all)")
-	flags.BoolVar(&r.fresh, "new", false, "cancel an unfinished run of the same calculation and begin again")
-	flags.StringVar(&r.queue, "queue", polymath.DefaultQueue, "the `name` of the queue")
-	flags.StringVar(&r.tenant, "tenant", "default", "the `name` of whom the job belongs to")
-	flags.Int8Var(&r.priority, "priority", 0, "from -100 to 100, the higher the sooner (default: before what is unfinished)")
-	flags.Uint8Var(&r.attempts, "attempts", polymath.DefaultAttempts, "how often a part that fails is tried, 1 to 20")
-	flags.DurationVar(&r.deadline, "deadline", 0, "fail when not finished this long after the submission, such as 90s or 12h")
-	flags.BoolVar(&r.skipDead, "skip-dead", false, "give the answer without the units that cannot be calculated")
+	r.jobSettings.flags(flags)
+	flags.Lookup("priority").Usage += " (default on this machine: before what is unfinished)"
+	r.remote.flag(flags, "")
+	flags.IntVar(&r.workers, "workers", 0, "how many cores of this machine calculate (default all)")
+	flags.BoolVar(&r.fresh, "new", false, "cancel an unfinished run of the same calculation in this directory and begin again")
 	flags.StringVar(&r.certificate, "certificate", "", "the `file` for the certificate of an answer with --verify")
-	for _, name := range all.Set(true).Names() {
-		cmd.AddCommand(r.functionCommand(name))
-	}
+	r.addFunctions(cmd, r.runFunction)
 	return cmd
 }
 
-// functionCommand runs one function.
-func (r *runSettings) functionCommand(name string) *cobra.Command {
-	f, err := all.Set(true).Get(name)
-	if err != nil {
-		panic(err) // the name comes from this very set
-	}
+// runFunction runs a function that is built in.
+func (r *runSettings) runFunction(cmd *cobra.Command, f function.Function, args []string) error {
 	d := f.Describe()
-	_, dev := r.lookup(envPrefix + "DEV")
-	cmd := &cobra.Command{
-		Use:               usage(d),
-		Short:             d.Summary,
-		Long:              details(d),
-		Example:           "  polymath run " + d.Name + " " + d.Example.Args,
-		Hidden:            d.Dev && !dev,
-		Args:              cobra.ArbitraryArgs,
-		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if d.Dev && !r.dev {
-				return polymath.Errorf(polymath.InvalidArgument, "the function %s is for trials: it is offered with --dev", d.Name)
-			}
-			spec, err := r.plan(cmd, f, args)
-			if err != nil {
-				return err
-			}
-			return r.calculate(cmd.Context(), f, spec, !cmd.Flags().Changed("priority"))
-		},
+	if d.Dev && !r.dev && r.server == "" {
+		return polymath.Errorf(polymath.InvalidArgument, "the function %s is for trials: it is offered with --dev", d.Name)
 	}
-	addParameters(cmd.Flags(), d.Params)
-	return cmd
+	if err := r.checkOptions(); err != nil {
+		return err
+	}
+	input, err := r.read(cmd, d, args)
+	if err != nil {
+		return err
+	}
+	spec, err := r.plan(f, input)
+	if err != nil {
+		return err
+	}
+	if r.server != "" {
+		return r.runThere(cmd.Context(), r.request(d.Name, spec.Input))
+	}
+	err = r.calculate(cmd.Context(), f, spec, !cmd.Flags().Changed("priority"))
+	if used, ok := errors.AsType[*app.InUseError](err); ok && used.Holder.Address != "" {
+		r.server = used.Holder.Address
+		return r.runThere(cmd.Context(), r.request(d.Name, spec.Input))
+	}
+	return err
 }
 
-// plan makes the job of what was typed. Nothing has been opened yet: a bad
-// input costs nothing.
-func (r *runSettings) plan(cmd *cobra.Command, f function.Function, args []string) (spec polymath.Spec, err error) {
-	if err := r.checkOptions(); err != nil {
-		return spec, err
-	}
-	given, err := fields(cmd.Flags(), f.Describe(), args)
-	if err != nil {
-		return spec, err
-	}
-	var input []byte
+// runForeign runs a function that is not built in, where a server is named.
+func (r *runSettings) runForeign(cmd *cobra.Command, args []string) error {
 	switch {
-	case r.input == "":
-		input, err = r.inputObject(given)
-	case len(given) > 0:
-		err = polymath.Errorf(polymath.InvalidArgument, "give either --input or parameters, not both")
-	default:
-		var text string
-		text, err = r.readArgument(r.input)
-		input = []byte(text)
+	case len(args) == 0:
+		return polymath.Errorf(polymath.InvalidArgument, "which function? 'polymath functions' lists them")
+	case r.server == "":
+		return unknown("function", args[0], subcommands(cmd))
 	}
+	if err := r.checkOptions(); err != nil {
+		return err
+	}
+	name, input, err := r.foreign(args)
 	if err != nil {
-		return spec, err
+		return err
 	}
+	return r.runThere(cmd.Context(), r.request(name, input))
+}
+
+// plan makes the job of an input. Nothing has been opened yet: a bad input
+// costs nothing.
+func (r *runSettings) plan(f function.Function, input []byte) (spec polymath.Spec, err error) {
 	spec = polymath.Spec{
 		Function: f.Describe().Name,
 		Options:  polymath.Options{Queue: r.queue, Priority: r.priority, Attempts: r.attempts, SkipDead: r.skipDead},
@@ -146,24 +124,10 @@ func (r *runSettings) plan(cmd *cobra.Command, f function.Function, args []strin
 }
 
 func (r *runSettings) checkOptions() error {
-	refuse := func(format string, args ...any) error {
-		return polymath.Errorf(polymath.InvalidArgument, format, args...)
+	if r.workers < 0 || r.workers > maxWorkers {
+		return polymath.Errorf(polymath.InvalidArgument, "--workers is %d: it must be from 1 to %d, or 0 for all cores", r.workers, maxWorkers)
 	}
-	switch {
-	case r.workers < 0 || r.workers > maxWorkers:
-		return refuse("--workers is %d: it must be from 1 to %d, or 0 for all cores", r.workers, maxWorkers)
-	case r.priority < polymath.MinPriority || r.priority > polymath.MaxPriority:
-		return refuse("--priority is %d: it must be from %d to %d", r.priority, polymath.MinPriority, polymath.MaxPriority)
-	case r.attempts < 1 || r.attempts > polymath.MaxAttempts:
-		return refuse("--attempts is %d: it must be from 1 to %d", r.attempts, polymath.MaxAttempts)
-	case r.deadline < 0:
-		return refuse("--deadline is %v: it must be more than 0", r.deadline)
-	case r.queue == "" || len(r.queue) > polymath.MaxNameBytes:
-		return refuse("--queue must have 1 to %d bytes", polymath.MaxNameBytes)
-	case r.tenant == "" || len(r.tenant) > polymath.MaxNameBytes:
-		return refuse("--tenant must have 1 to %d bytes", polymath.MaxNameBytes)
-	}
-	return nil
+	return r.check()
 }
 
 // calculate runs a job in this process, through the same journal, ledger and
@@ -215,56 +179,35 @@ func (r *runSettings) follow(ctx context.Context, a *app.App, id polymath.JobID,
 	return job, err
 }
 
-// result is a job as --output json prints it.
-type result struct {
-	Job      string          `json:"job"`
-	Function string          `json:"function"`
-	Input    json.RawMessage `json:"input"`
-	State    string          `json:"state"`
-	Result   json.RawMessage `json:"result,omitempty"`
-	Units    uint64          `json:"units"`
-	Dead     uint64          `json:"dead,omitempty"` // units the answer is without
-	Code     string          `json:"code,omitempty"`
-	Error    string          `json:"error,omitempty"`
-	// Seconds from the submission to the end by the clock, pauses between
-	// two runs included.
-	Seconds float64 `json:"seconds"`
-}
-
 // report prints what became of a job; the error says that it has no answer.
 func (r *runSettings) report(f function.Function, job polymath.Job) error {
 	out := result{
 		Job: job.ID.String(), Function: job.Function, Input: job.Input, State: job.State.String(),
 		Units: job.Units, Dead: job.Dead, Seconds: float64(max(job.Finished-job.Submitted, 0)) / 1000,
 	}
-	var failure error
 	if job.State == polymath.Succeeded {
 		answer, err := f.Answer(job.Input, job.Result)
 		if err != nil {
 			return err
 		}
-		out.Result, failure = r.keepCertificate(answer)
+		out.Result = answer
 	} else {
 		out.Code, out.Error = job.Code.String(), job.Error
-		failure = polymath.Errorf(polymath.JobFailed, "%v %s: %s", job.ID, job.State, job.Error)
 	}
-	if err := r.print(out); err != nil {
-		return polymath.Errorf(polymath.Internal, "print the answer: %w", err)
-	}
-	if job.State == polymath.Succeeded && job.Dead > 0 {
-		_, _ = fmt.Fprintf(r.stderr, "polymath: the answer is without %d of %d units, which could not be calculated\n", job.Dead, job.Units)
-	}
-	return failure
+	return r.printCertified(out)
 }
 
-func (r *runSettings) print(out result) error {
-	if r.output == outputJSON {
-		return json.NewEncoder(r.stdout).Encode(out)
+// printCertified prints a result whose certificate goes where it is to go.
+func (r *runSettings) printCertified(out result) error {
+	var kept error
+	if out.Result != nil {
+		out.Result, kept = r.keepCertificate(out.Result)
 	}
-	if out.Result == nil {
-		return nil
+	err := r.printResult(out)
+	if kept != nil {
+		return kept
 	}
-	return writeText(r.stdout, out.Result)
+	return err
 }
 
 // withoutTime drops the time from log lines that somebody reads as they come.

@@ -15,37 +15,61 @@ import (
 const drawPause = 100 * time.Millisecond
 
 // screen is standard error: lines that stay, and below them, on a terminal
-// only, one line of progress that is drawn over and over.
+// only, lines of progress that are drawn over and over.
 type screen struct {
 	out   io.Writer
 	width int // of the terminal in columns; 0: it is none
 
 	mu    sync.Mutex
-	shown bool // a progress line stands on the screen; guarded by mu
+	shown int // how many lines of progress stand on the screen; guarded by mu
 }
 
-// clearLine goes to the beginning of the terminal's line and wipes it.
-const clearLine = "\r\x1b[K"
+// clearLine goes to the beginning of the terminal's line and wipes it;
+// lineAbove goes to the one above.
+const (
+	clearLine = "\r\x1b[K"
+	lineAbove = "\x1b[A"
+)
+
+// cleared is what wipes the progress from the terminal. s.mu is held.
+func (s *screen) cleared() string {
+	if s.shown == 0 {
+		return ""
+	}
+	wipe := clearLine + strings.Repeat(lineAbove+clearLine, s.shown-1)
+	s.shown = 0
+	return wipe
+}
+
+// wipe takes the progress away, for what is printed elsewhere on the terminal.
+func (s *screen) wipe() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, _ = io.WriteString(s.out, s.cleared())
+}
 
 // Write writes whole lines that stay.
 func (s *screen) Write(lines []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.shown {
-		s.shown = false
-		if _, err := io.WriteString(s.out, clearLine); err != nil {
+	if wipe := s.cleared(); wipe != "" {
+		if _, err := io.WriteString(s.out, wipe); err != nil {
 			return 0, err
 		}
 	}
 	return s.out.Write(lines)
 }
 
-// draw replaces the progress line. What cannot be shown is not missed.
-func (s *screen) draw(line string) {
+// draw replaces the lines of progress. What cannot be shown is not missed.
+func (s *screen) draw(lines string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.shown = true
-	_, _ = io.WriteString(s.out, clearLine+line)
+	wipe := s.cleared()
+	if wipe == "" {
+		wipe = clearLine
+	}
+	s.shown = 1 + strings.Count(lines, "\n")
+	_, _ = io.WriteString(s.out, wipe+lines)
 }
 
 // begun says what is being worked on, where that is not what was asked for.

@@ -169,6 +169,3 @@ back what it holds; when it is killed, its work runs elsewhere within seconds.`,
 	flags.IntVar(&workers, "workers", 0, "how many cores calculate (default all)")
 	return cmd
 }
-
-// defaultServer is where a server on this machine answers.
-const defaultServer = "http://127.0.0.1:8080"

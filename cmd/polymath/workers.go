@@ -1,0 +1,46 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/polymath-run/polymath/client"
+)
+
+// workersCommand lists workers.
+func workersCommand(s *settings) *cobra.Command {
+	o := &remote{settings: s}
+	cmd := &cobra.Command{
+		Use:   "workers",
+		Short: "List the workers of a server",
+		Long: `List the workers of a server: what each calls itself, how many parts of jobs it
+has, how long it was not heard of, and what it offers.`,
+		Example:           "  polymath workers",
+		Args:              noArguments,
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return o.ask(cmd.Context(), func(c *client.Client) error {
+				list, err := c.Workers(cmd.Context())
+				if err != nil {
+					return err
+				}
+				table := grid{settings: s, heading: "WORKER\tID\tLEASES\tSILENT\tFUNCTIONS"}
+				for i := range list {
+					w := &list[i]
+					if s.output == outputJSON {
+						if err := writeLine(s.stdout, w); err != nil {
+							return err
+						}
+						continue
+					}
+					table.row(w.Name, w.ID, len(w.Leases), fmt.Sprintf("%.1fs", w.Silent), strings.Join(w.Functions, " "))
+				}
+				return table.flush()
+			})
+		},
+	}
+	o.flag(cmd.Flags(), defaultServer)
+	return cmd
+}
