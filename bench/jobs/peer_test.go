@@ -44,6 +44,26 @@ func TestPeers(t *testing.T) {
 	}
 }
 
+// TestOurs runs our server briefly, with one job a call, in bulk and at a low
+// rate.
+func TestOurs(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts servers")
+	}
+	place := t.TempDir()
+	entrants, err := ourEntrants(t.Context(), place)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entrants {
+		t.Run(e.name, func(t *testing.T) { testPeer(t, load{0, e.batch}, e.variants[0].system, place) })
+	}
+	l, err := measurePace(t.Context(), entrants[0].variants[0].system, place)
+	if err != nil || len(l.visible) == 0 {
+		t.Errorf("at a low rate: %d results, %v", len(l.visible), err)
+	}
+}
+
 func testPeer(t *testing.T, l load, s system, place string) {
 	r, err := l.run(t.Context(), s, place)
 	if err != nil {
