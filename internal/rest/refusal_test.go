@@ -165,9 +165,10 @@ func TestAccept(t *testing.T) {
 	}
 }
 
+// TestHosts: names must be known; an address is nobody's name.
 func TestHosts(t *testing.T) {
 	s := serve(t, newFake(), rest.Options{})
-	for host, status := range map[string]int{"localhost": 200, "LOCALHOST:80": 200, "127.0.0.1:1": 200, "localhost.evil.example": 403, "[::1]:80": 403} {
+	for host, status := range map[string]int{"localhost": 200, "LOCALHOST:80": 200, "127.0.0.1:1": 200, "localhost.evil.example": 403, "[::1]:80": 200, "192.0.2.7": 200, "1.2.3.4.evil.example": 403, "[::1].evil.example": 403} {
 		if a := s.on(t).do("GET", "/livez", "", "Host", host); a.status != status {
 			t.Errorf("%s: %d, want %d", host, a.status, status)
 		}
