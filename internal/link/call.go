@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"sync/atomic"
+	"unicode/utf8"
 
 	"github.com/polymath-run/polymath"
 	"github.com/polymath-run/polymath/api/polymathv1"
@@ -39,36 +40,47 @@ type Outcome struct {
 // requestBytes is what a request takes on the wire beside its texts, about.
 const requestBytes = 64
 
+// maxRequestBytes bounds a request: so many after one message is almost full
+// still make none that a server refuses to read.
+const maxRequestBytes = messageBytes
+
+// check refuses what no server could read, however often it is sent: the stream
+// would break each time, and every call with it.
+func check(q *polymathv1.Request) error {
+	size := len(q.GetInput()) + len(q.GetFunction()) + len(q.GetTenant()) + len(q.GetQueue()) + len(q.GetKey()) + len(q.GetTicket())
+	if size > maxRequestBytes {
+		return polymath.Errorf(polymath.TooLarge, "the request has %d bytes, more than %d: split it over several jobs", size, maxRequestBytes)
+	}
+	for _, text := range []string{q.GetFunction(), q.GetTenant(), q.GetQueue(), q.GetKey()} {
+		if !utf8.ValidString(text) {
+			return polymath.Errorf(polymath.InvalidArgument, "%.80q is no UTF-8", text)
+		}
+	}
+	return nil
+}
+
 // Submit asks for jobs and returns what became of each, in their order. A
 // request should have a key or a ticket: it is sent again when the stream
 // breaks. The error says that ctx ended first, and that the jobs may exist.
 func (l *Link) Submit(ctx context.Context, requests []*polymathv1.Request) ([]Outcome, error) {
 	outcomes := make([]Outcome, len(requests))
+	calls := make([]*call, 0, len(requests))
 	left := atomic.Int64{}
-	left.Store(int64(len(requests)))
 	all := make(chan struct{})
-	if len(requests) == 0 {
-		close(all)
+	done := func() {
+		if left.Add(-1) == 0 {
+			close(all)
+		}
 	}
-	calls := make([]*call, len(requests))
 	for i, q := range requests {
-		c := &call{}
-		c.put = func(m *polymathv1.Calls) int {
-			m.Submissions = append(m.Submissions, &polymathv1.Submission{Call: c.number, Request: q})
-			return requestBytes + len(q.GetInput())
+		if outcomes[i].Err = check(q); outcomes[i].Err == nil {
+			calls = append(calls, submission(q, &outcomes[i], done))
 		}
-		c.done = func(r *polymathv1.Reply, err error) {
-			if err == nil {
-				outcomes[i].Job, err = polymath.ParseJobID(r.GetJob())
-				outcomes[i].Existing = r.GetExisting()
-			}
-			outcomes[i].Err = err
-			if left.Add(-1) == 0 {
-				close(all)
-			}
-		}
-		calls[i] = c
 	}
+	if len(calls) == 0 {
+		return outcomes, nil
+	}
+	left.Store(int64(len(calls)))
 	if err := l.ask(calls...); err != nil {
 		return nil, err
 	}
@@ -76,10 +88,41 @@ func (l *Link) Submit(ctx context.Context, requests []*polymathv1.Request) ([]Ou
 	case <-all:
 		return outcomes, nil
 	case <-ctx.Done():
-		for _, c := range calls {
-			l.forget(c)
-		}
+		l.forget(calls...)
 		return nil, gaveUp(ctx)
+	}
+}
+
+// submission is the call that asks for a job; done is called when its outcome
+// is known.
+func submission(q *polymathv1.Request, o *Outcome, done func()) *call {
+	c := &call{}
+	c.put = func(m *polymathv1.Calls) int {
+		m.Submissions = append(m.Submissions, &polymathv1.Submission{Call: c.number, Request: q})
+		return requestBytes + len(q.GetInput()) + len(q.GetKey())
+	}
+	c.done = func(r *polymathv1.Reply, err error) {
+		if err == nil {
+			o.Job, err = polymath.ParseJobID(r.GetJob())
+			o.Existing = r.GetExisting()
+		}
+		if o.Err = err; c.again {
+			o.Err = doubt(err)
+		}
+		done()
+	}
+	return c
+}
+
+// doubt is an error of a call that was asked for in an earlier stream as well:
+// that this time nothing was changed says nothing of the first time.
+func doubt(err error) error {
+	switch polymath.CodeOf(err) {
+	case polymath.Overloaded, polymath.Unavailable:
+		return polymath.Errorf(polymath.Unavailable,
+			"the connection broke, what was asked for may or may not have happened, and when it was asked for again: %w", err)
+	default:
+		return err
 	}
 }
 

@@ -19,7 +19,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -73,17 +72,6 @@ type Link struct {
 	seats    map[polymath.Ref]*seat // of workers
 	standing bool                   // the stream is open
 	closed   bool
-}
-
-// call is something asked for.
-type call struct {
-	number uint64
-	// put adds the call to a message, and says about how many bytes it takes.
-	put func(*polymathv1.Calls) int
-	// done hears the reply, or why there will be none.
-	done func(*polymathv1.Reply, error)
-	// once: when the stream breaks the call fails instead of being sent again.
-	once bool
 }
 
 // ParseURL checks the URL of a server: http or https, a host, and no path.
@@ -196,12 +184,15 @@ func (l *Link) stream(ctx context.Context, stood func()) error {
 	defer x.CloseResponse() //nolint:errcheck // the stream is over
 	// The transport looks at the context only once the request has ended.
 	defer context.AfterFunc(ctx, func() { _ = x.CloseRequest() })()
+	patience := time.AfterFunc(dialLimit, cancel)
+	defer patience.Stop()
 	if err := x.Send(&polymathv1.Calls{}); err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
 	if _, err := x.Receive(); err != nil { // the first message, an empty one
 		return err
 	}
+	patience.Stop()
 	l.begin()
 	stood()
 	var sending sync.WaitGroup
@@ -236,143 +227,4 @@ func (l *Link) send(ctx context.Context, x *connect.BidiStreamForClient[polymath
 			return // Receive says why
 		}
 	}
-}
-
-// next is the next message to send, or nil.
-func (l *Link) next() *polymathv1.Calls {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.outgoing) == 0 {
-		return nil
-	}
-	m := l.outgoing[0]
-	if l.outgoing = l.outgoing[1:]; len(l.outgoing) == 0 {
-		l.outgoing = nil
-	}
-	return m
-}
-
-// begin makes of what is not answered the first messages of a new stream.
-func (l *Link) begin() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.standing = true
-	l.outgoing = nil
-	for _, s := range l.seats {
-		l.rejoin(s)
-	}
-	numbers := make([]uint64, 0, len(l.pending))
-	for n := range l.pending {
-		numbers = append(numbers, n)
-	}
-	slices.Sort(numbers)
-	for _, n := range numbers {
-		l.add(l.pending[n].put)
-	}
-}
-
-// add puts something into the newest message, or into a new one when that is
-// large enough. l.mu is held.
-func (l *Link) add(put func(*polymathv1.Calls) int) {
-	if len(l.outgoing) == 0 || l.bytes > messageBytes {
-		l.outgoing = append(l.outgoing, &polymathv1.Calls{})
-		l.bytes = 0
-	}
-	l.bytes += put(l.outgoing[len(l.outgoing)-1])
-	select {
-	case l.wake <- struct{}{}:
-	default:
-	}
-}
-
-// say sends something that needs no answer, unless the stream is away.
-func (l *Link) say(put func(*polymathv1.Calls) int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.standing {
-		l.add(put)
-	}
-}
-
-// ask sends calls. It returns when they are on their way, or are refused.
-func (l *Link) ask(calls ...*call) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	switch {
-	case l.closed:
-		return polymath.Errorf(polymath.Unavailable, "the client is closed")
-	case len(l.pending)+len(calls) > MaxPending:
-		return polymath.Errorf(polymath.Overloaded, "%d calls wait for their answers, the most there may be: ask for less at a time", len(l.pending))
-	case !l.standing && slices.ContainsFunc(calls, func(c *call) bool { return c.once }):
-		return errAway()
-	}
-	for _, c := range calls {
-		l.number++
-		c.number = l.number
-		l.pending[c.number] = c
-		if l.standing {
-			l.add(c.put)
-		}
-	}
-	return nil
-}
-
-// errAway is what calls that are not repeated get without a stream.
-func errAway() error {
-	return polymath.Errorf(polymath.Unavailable, "the connection to the server broke: it is opened again")
-}
-
-// take hands out what a message says.
-func (l *Link) take(m *polymathv1.Replies) {
-	replies := m.GetReplies()
-	calls := make([]*call, len(replies))
-	l.mu.Lock()
-	for i, r := range replies {
-		calls[i] = l.pending[r.GetCall()]
-		delete(l.pending, r.GetCall())
-	}
-	l.mu.Unlock()
-	for i, c := range calls {
-		if c != nil {
-			c.done(replies[i], wire.ParseError(replies[i].GetError()))
-		}
-	}
-	l.news(m)
-}
-
-// broke ends the calls that are not repeated.
-func (l *Link) broke() {
-	l.mu.Lock()
-	l.standing = false
-	l.outgoing = nil
-	var failed []*call
-	for n, c := range l.pending {
-		if c.once {
-			failed = append(failed, c)
-			delete(l.pending, n)
-		}
-	}
-	l.mu.Unlock()
-	for _, c := range failed {
-		c.done(nil, errAway())
-	}
-}
-
-// fail ends all calls.
-func (l *Link) fail(err error) {
-	l.mu.Lock()
-	l.closed = true
-	pending := l.pending
-	l.pending = make(map[uint64]*call)
-	l.mu.Unlock()
-	for _, c := range pending {
-		c.done(nil, err)
-	}
-}
-
-// forget drops a call whose answer interests nobody any more.
-func (l *Link) forget(c *call) {
-	l.mu.Lock()
-	delete(l.pending, c.number)
-	l.mu.Unlock()
 }

@@ -2,6 +2,7 @@ package link
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/polymath-run/polymath"
@@ -81,10 +82,10 @@ func (l *Link) rejoin(s *seat) {
 	c := &call{number: l.number, once: true}
 	c.put = s.putJoin(c)
 	c.done = func(_ *polymathv1.Reply, err error) {
-		// Another error than that the session is over comes with a stream
-		// that breaks, or with a server that is not ready: the session ends
-		// by itself when nothing is heard of it.
-		if polymath.CodeOf(err) == polymath.NotFound || polymath.CodeOf(err) == polymath.Conflict {
+		// Unavailable is a stream that broke: there will be another. With
+		// any other error nothing will come of this session: nobody else
+		// would tell the worker.
+		if err != nil && polymath.CodeOf(err) != polymath.Unavailable {
 			s.over()
 		}
 	}
@@ -106,15 +107,20 @@ func (s *seat) over() {
 	}
 }
 
-// news tells the workers what a message says of their sessions.
-func (l *Link) news(m *polymathv1.Replies) {
-	for _, g := range m.GetGrants() {
+// granted tells the workers of their leases. It comes before the replies of a
+// message: one of them may be to the completion of a lease told again.
+func (l *Link) granted(grants []*polymathv1.Grant) {
+	for _, g := range grants {
 		s := l.seat(g.GetSession())
 		lease, err := wire.ParseGrant(g)
 		if s != nil && err == nil {
 			s.post(func(w *worker.Loop) { w.Granted(lease) })
 		}
 	}
+}
+
+// ended tells the workers which of their leases and sessions are over.
+func (l *Link) ended(m *polymathv1.Replies) {
 	for _, r := range m.GetRetired() {
 		s := l.seat(r.GetSession())
 		token, err := wire.ParseToken(r.GetToken())
@@ -194,7 +200,7 @@ func (s *seat) Complete(token polymath.Token, output []byte, took time.Duration,
 
 // Fail implements worker.Seat.
 func (s *seat) Fail(token polymath.Token, text string, done func(error)) {
-	s.report(&polymathv1.Report{Kind: polymathv1.Report_FAIL, Token: wire.Token(token), Error: text}, done)
+	s.report(&polymathv1.Report{Kind: polymathv1.Report_FAIL, Token: wire.Token(token), Error: strings.ToValidUTF8(text, "\uFFFD")}, done)
 }
 
 // Release implements worker.Seat.

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/polymath-run/polymath"
 	"github.com/polymath-run/polymath/api/polymathv1"
@@ -29,6 +31,9 @@ type Work struct {
 
 // Run works for the server until ctx ends, and then hands back what it holds.
 func (w *Work) Run(ctx context.Context) error {
+	if len(w.Name) > polymath.MaxNameBytes || !utf8.ValidString(w.Name) {
+		return polymath.Errorf(polymath.InvalidArgument, "a worker's name is UTF-8 of at most %d bytes, not %.80q", polymath.MaxNameBytes, w.Name)
+	}
 	l, err := Dial(ctx, w.Server, Options{TLS: w.TLS, Lost: w.Lost})
 	if err != nil {
 		return err
@@ -51,5 +56,5 @@ func defaultName() string {
 		host = "worker"
 	}
 	name := fmt.Sprintf("%s-%d", host, os.Getpid())
-	return name[max(len(name)-polymath.MaxNameBytes, 0):]
+	return strings.ToValidUTF8(name[max(len(name)-polymath.MaxNameBytes, 0):], "")
 }
