@@ -16,6 +16,9 @@ import (
 // any more stays known until the server ends or room is needed.
 const MaxDeclared = 500
 
+// maxListed is how many functions an error lists.
+const maxListed = 50
+
 // Catalog is safe for concurrent use.
 type Catalog struct {
 	builtin *function.Set
@@ -43,12 +46,20 @@ func (c *Catalog) Get(name string) (function.Function, error) {
 	}
 	c.mu.RLock()
 	e := c.declared[name]
+	var f remote.Function
+	if e != nil {
+		f = e.function // another session may declare it anew
+	}
 	c.mu.RUnlock()
 	if e != nil {
-		return e.function, nil
+		return f, nil
 	}
-	return nil, polymath.Errorf(polymath.NotFound, "there is no function %.80q: no worker here declared it; there are %s",
-		name, strings.Join(c.Names(), ", "))
+	names, more := c.Names(), ""
+	if len(names) > maxListed {
+		names, more = names[:maxListed], ", and more"
+	}
+	return nil, polymath.Errorf(polymath.NotFound, "there is no function %.80q: no worker here declared it; there are %s%s",
+		name, strings.Join(names, ", "), more)
 }
 
 // Names lists the functions, sorted.
@@ -64,14 +75,28 @@ func (c *Catalog) Names() []string {
 }
 
 // Declare adds the functions of a session, all or none. The error is Conflict
-// when a name is built in, or is declared differently by another session.
+// when a name is built in, or is declared differently by another session, and
+// Overloaded when there would be more than MaxDeclared.
 func (c *Catalog) Declare(all []remote.Declaration) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	used := c.used()
+	seen := make(map[string]bool, len(all))
 	for i := range all {
-		if err := c.check(&all[i]); err != nil {
+		d := &all[i]
+		if err := c.check(d); err != nil {
 			return err
 		}
+		if seen[d.Name] {
+			return polymath.Errorf(polymath.InvalidArgument, "the function %s is declared twice by one worker", d.Name)
+		}
+		seen[d.Name] = true
+		if old := c.declared[d.Name]; old == nil || old.sessions == 0 {
+			used++
+		}
+	}
+	if used > MaxDeclared {
+		return polymath.Errorf(polymath.Overloaded, "workers would declare %d functions, more than the %d this server takes", used, MaxDeclared)
 	}
 	for _, d := range all {
 		e := c.declared[d.Name]
@@ -99,9 +124,6 @@ func (c *Catalog) check(d *remote.Declaration) error {
 		return polymath.Errorf(polymath.Conflict,
 			"another worker declares %s as a %s with reducer %v: choose another name, or stop that worker first",
 			d.Name, old.function.Kind, old.function.Reducer)
-	}
-	if old == nil && c.used() >= MaxDeclared {
-		return polymath.Errorf(polymath.Overloaded, "workers declare %d functions, the most this server takes", MaxDeclared)
 	}
 	return nil
 }

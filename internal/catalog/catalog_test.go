@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/polymath-run/polymath"
@@ -79,4 +80,59 @@ func TestBounded(t *testing.T) {
 	if _, err := c.Get("g0"); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestOneDeclaration: the bound and the names hold within one declaration,
+// too, and a refused one leaves nothing behind.
+func TestOneDeclaration(t *testing.T) {
+	c := New(all.Set(false))
+	many := make([]remote.Declaration, MaxDeclared+1)
+	for i := range many {
+		many[i] = list(fmt.Sprintf("function-%d", i))
+	}
+	if err := c.Declare(many); polymath.CodeOf(err) != polymath.Overloaded {
+		t.Errorf("one too many: %v", err)
+	}
+	if err := c.Declare([]remote.Declaration{many[0], many[0]}); polymath.CodeOf(err) != polymath.InvalidArgument {
+		t.Errorf("one twice: %v", err)
+	}
+	if len(c.declared) != 0 {
+		t.Errorf("%d functions were left behind", len(c.declared))
+	}
+	if err := c.Declare(many[1:]); err != nil {
+		t.Error(err)
+	}
+	c.Retract(many[1:])
+	if err := c.Declare(many[:1]); err != nil { // those that nobody declares make room
+		t.Error(err)
+	}
+	if err := c.Declare(many[1:]); polymath.CodeOf(err) != polymath.Overloaded {
+		t.Errorf("one more than there is room for, known before: %v", err)
+	}
+	if _, err := c.Get("nonsense"); len(err.Error()) > 2000 {
+		t.Errorf("an error of %d bytes", len(err.Error()))
+	}
+}
+
+// TestReadWhileDeclared: whoever reads sees one declaration or the other.
+func TestReadWhileDeclared(t *testing.T) {
+	c := New(all.Set(false))
+	other := list("f")
+	other.Kind = remote.Call
+	var declaring sync.WaitGroup
+	declaring.Go(func() {
+		for i := range 1000 {
+			d := []remote.Declaration{[]remote.Declaration{list("f"), other}[i%2]}
+			if err := c.Declare(d); err != nil {
+				t.Error(err)
+			}
+			c.Retract(d)
+		}
+	})
+	for range 1000 {
+		if f, err := c.Get("f"); err == nil && f.Describe().Name != "f" {
+			t.Error(f.Describe())
+		}
+	}
+	declaring.Wait()
 }

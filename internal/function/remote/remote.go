@@ -247,8 +247,17 @@ func Answer(k Kind, in, accumulator []byte) (json.RawMessage, error) {
 		if len(accumulator) == 0 { // its one unit is dead
 			return json.RawMessage("null"), nil
 		}
-		return accumulator, nil
+		return valid(accumulator)
 	}
+}
+
+// valid holds an answer against what whoever asks was promised: one JSON value.
+// Workers in other languages may return anything.
+func valid(answer []byte) (json.RawMessage, error) {
+	if !json.Valid(answer) {
+		return nil, polymath.Errorf(polymath.Conflict, "the job has no answer to read: a worker returned what is no JSON: %.80q", answer)
+	}
+	return answer, nil
 }
 
 // Orphan reads the answer of a job whose function nobody declares any more: by
@@ -260,11 +269,10 @@ func Orphan(job *polymath.Job) (json.RawMessage, error) {
 	if list, err := Answer(List, job.Input, job.Result); err == nil {
 		return list, nil
 	}
-	answer, err := Answer(Call, job.Input, job.Result)
-	if err == nil && !json.Valid(answer) { // of a function of another program version
-		return json.Marshal(string(answer))
+	if answer, err := Answer(Call, job.Input, job.Result); err == nil {
+		return answer, nil
 	}
-	return answer, err
+	return json.Marshal(string(job.Result)) // of a function of another program version
 }
 
 func rangeAnswer(accumulator []byte) (json.RawMessage, error) {
@@ -281,7 +289,7 @@ func rangeAnswer(accumulator []byte) (json.RawMessage, error) {
 func listAnswer(accumulator []byte, units uint64) (json.RawMessage, error) {
 	values, err := lines.Read(accumulator, units)
 	if err != nil {
-		return nil, err
+		return nil, polymath.Errorf(polymath.Conflict, "the job has no answer to read: a worker returned what is no list: %w", err)
 	}
 	answer := make([]byte, 0, len(accumulator)+int(units)+2)
 	answer = append(answer, '[')
@@ -294,7 +302,7 @@ func listAnswer(accumulator []byte, units uint64) (json.RawMessage, error) {
 		}
 		answer = append(answer, v...)
 	}
-	return append(answer, ']'), nil
+	return valid(append(answer, ']'))
 }
 
 // Value is a unit's output in the form the kind wants: compact JSON.

@@ -123,6 +123,26 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
+// TestNoAnswers: what a worker of another program made up is an error in words,
+// and still to be read when nobody knows what it was meant to be.
+func TestNoAnswers(t *testing.T) {
+	for _, c := range []struct {
+		kind          Kind
+		input, result string
+	}{
+		{Call, `{}`, `{`}, {Call, `{}`, "\xff\x00"}, {Call, `{}`, `1 2`},
+		{List, `{"items":[1]}`, "0 {\n"}, {List, `{"items":[1]}`, "7 1\n"}, {List, `{"items":[1]}`, "garbage"},
+	} {
+		if got, err := Answer(c.kind, []byte(c.input), []byte(c.result)); polymath.CodeOf(err) != polymath.Conflict || got != nil {
+			t.Errorf("%s %q: %s, %v", c.kind, c.result, got, err)
+		}
+		orphan, err := Orphan(&polymath.Job{Input: []byte(c.input), Result: []byte(c.result), Reducer: polymath.Collect})
+		if err != nil || !json.Valid(orphan) {
+			t.Errorf("orphan %s %q: %s, %v", c.kind, c.result, orphan, err)
+		}
+	}
+}
+
 func FuzzPlan(f *testing.F) {
 	for _, s := range []string{``, `{}`, `{"items":[1,2]}`, `{"from":1,"to":2}`, `{"to":"2^40"}`} {
 		f.Add(s)
