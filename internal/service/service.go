@@ -12,6 +12,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"sync/atomic"
+	"unicode/utf8"
 
 	"github.com/polymath-run/polymath"
 	"github.com/polymath-run/polymath/internal/catalog"
@@ -83,9 +84,10 @@ func (s *Service) Prepare(r *Request) (tenant string, spec polymath.Spec, err er
 	switch {
 	case len(r.Ticket) > 0:
 		copy(spec.Options.Key[:], r.Ticket)
+		spec.Options.Body = body(tenant, &spec)
 	case r.Key != "":
 		spec.Options.Key = hash([]byte(tenant), []byte(r.Key))
-		spec.Options.Body = body(&spec)
+		spec.Options.Body = body(tenant, &spec)
 	}
 	return tenant, spec, nil
 }
@@ -102,6 +104,8 @@ func (r *Request) check() error {
 		return refuse("the tenant's name has %d bytes, more than %d", len(r.Tenant), polymath.MaxNameBytes)
 	case len(o.Queue) > polymath.MaxNameBytes:
 		return refuse("the queue's name has %d bytes, more than %d", len(o.Queue), polymath.MaxNameBytes)
+	case !utf8.ValidString(r.Tenant) || !utf8.ValidString(o.Queue):
+		return refuse("the names of tenants and queues are UTF-8")
 	case o.Priority < polymath.MinPriority || o.Priority > polymath.MaxPriority:
 		return refuse("priority %d is not between %d and %d", o.Priority, polymath.MinPriority, polymath.MaxPriority)
 	case o.Attempts > polymath.MaxAttempts:
@@ -112,6 +116,8 @@ func (r *Request) check() error {
 		return refuse("the idempotency key has %d bytes, more than %d", len(r.Key), MaxKeyBytes)
 	case len(r.Ticket) != 0 && len(r.Ticket) != TicketBytes:
 		return refuse("a ticket has %d bytes, not %d", TicketBytes, len(r.Ticket))
+	case len(r.Ticket) != 0 && [TicketBytes]byte(r.Ticket) == [TicketBytes]byte{}:
+		return refuse("a ticket of zeros is no ticket: take random bytes")
 	case len(r.Ticket) != 0 && r.Key != "":
 		return refuse("a request has a key or a ticket, not both")
 	}
@@ -119,7 +125,7 @@ func (r *Request) check() error {
 }
 
 // body is the hash by which two requests with one key are told apart.
-func body(spec *polymath.Spec) [16]byte {
+func body(tenant string, spec *polymath.Spec) [16]byte {
 	o := &spec.Options
 	numbers := make([]byte, 0, 32)
 	numbers = append(numbers, byte(o.Priority), o.Attempts)
@@ -128,7 +134,7 @@ func body(spec *polymath.Spec) [16]byte {
 	}
 	numbers = binary.AppendVarint(numbers, o.NotBefore)
 	numbers = binary.AppendVarint(numbers, o.Deadline)
-	return hash([]byte(spec.Function), spec.Input, []byte(o.Queue), numbers)
+	return hash([]byte(tenant), []byte(spec.Function), spec.Input, []byte(o.Queue), numbers)
 }
 
 // hash hashes parts so that no two lists of parts look alike.
@@ -150,7 +156,18 @@ func (s *Service) Answer(job *polymath.Job) (json.RawMessage, error) {
 	if err != nil {
 		return remote.Orphan(job)
 	}
-	return f.Answer(job.Input, job.Result)
+	declared, ok := f.(remote.Function)
+	if !ok {
+		return f.Answer(job.Input, job.Result)
+	}
+	if declared.Reducer != job.Reducer { // declared anew, in another way, since the job was planned
+		return remote.Orphan(job)
+	}
+	answer, err := f.Answer(job.Input, job.Result)
+	if polymath.CodeOf(err) == polymath.InvalidArgument { // the same: its input is none of this function's
+		return remote.Orphan(job)
+	}
+	return answer, err
 }
 
 // BeginWait takes one of the places of those who wait for the end of a job,
