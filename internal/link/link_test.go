@@ -179,7 +179,7 @@ func TestTooManyPending(t *testing.T) {
 	if left != 0 {
 		t.Errorf("%d calls are left", left)
 	}
-	if _, err := l.Submit(t.Context(), append(most, most[0])); polymath.CodeOf(err) != polymath.TooLarge {
+	if _, err := l.Submit(t.Context(), slices.Concat(most, most[:1])); polymath.CodeOf(err) != polymath.TooLarge {
 		t.Errorf("more than there may ever be: %v", err)
 	}
 	if o, err := l.Submit(t.Context(), nil); err != nil || len(o) != 0 {

@@ -389,7 +389,7 @@ func TestStreamNeedsHTTP2(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer answer.Body.Close() //nolint:errcheck // read only
+	defer answer.Body.Close()
 	text, _ := io.ReadAll(answer.Body)
 	if answer.StatusCode != http.StatusHTTPVersionNotSupported || !strings.Contains(string(text), "HTTP/2") {
 		t.Errorf("%s: %q", answer.Status, text)
@@ -418,7 +418,9 @@ func TestCallsAfterTheEnd(t *testing.T) {
 	}()
 	defer func() {
 		cancel()
-		<-done
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
 	}()
 	for {
 		answer, err := c.Run(t.Context(), client.Request{Function: "greet"})

@@ -76,6 +76,12 @@ func TestDefaults(t *testing.T) {
 // with any field changed it has another, under a key as under a ticket.
 func TestKeys(t *testing.T) {
 	s := newService()
+	f := remote.Declaration{Name: "f", Kind: remote.Range, Reducer: polymath.Sum}
+	g := f
+	g.Name = "g"
+	if err := s.Catalog().Declare([]remote.Declaration{f, g}); err != nil {
+		t.Fatal(err)
+	}
 	prepare := func(r Request) polymath.Options {
 		t.Helper()
 		_, spec, err := s.Prepare(&r)
@@ -85,8 +91,8 @@ func TestKeys(t *testing.T) {
 		return spec.Options
 	}
 	for _, base := range []Request{
-		{Function: "primes", Input: []byte(`{"to": 1000}`), Key: "k"},
-		{Function: "primes", Input: []byte(`{"to": 1000}`), Ticket: []byte("0123456789abcdef")},
+		{Function: "f", Input: []byte(`{"to": 1000}`), Key: "k"},
+		{Function: "f", Input: []byte(`{"to": 1000}`), Ticket: []byte("0123456789abcdef")},
 	} {
 		first := prepare(base)
 		if first.Key == [16]byte{} || first.Body == [16]byte{} {
@@ -99,7 +105,7 @@ func TestKeys(t *testing.T) {
 		}
 		seen := map[[32]byte]string{[32]byte(append(first.Key[:], first.Body[:]...)): "first"}
 		for name, change := range map[string]func(*Request){
-			"function":      func(r *Request) { r.Function = "primecount" },
+			"function":      func(r *Request) { r.Function = "g" },
 			"input":         func(r *Request) { r.Input = []byte(`{"to": 1001}`) },
 			"tenant":        func(r *Request) { r.Tenant = "other" },
 			"queue":         func(r *Request) { r.Options.Queue = "other" },
