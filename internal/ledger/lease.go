@@ -172,7 +172,7 @@ func (e *Expire) apply(l *Ledger, fx *Effects) Answer {
 	fx.Retired = append(fx.Retired, Retired{ls.session.ref, e.Token})
 	ls.outcome = Expired
 	if e.Started {
-		l.giveUp(ls, e.Reason, fx)
+		l.lose(ls, e.Reason, fx)
 	} else {
 		l.giveBack(ls)
 	}

@@ -40,10 +40,19 @@ func (r *run) dueFailed() int {
 	return -1
 }
 
+// lose ends a lease whose worker was not heard of any more. That says little
+// about the interval, which runs again at once after its first attempt; one
+// that takes its workers with it waits like any other from the second on.
+func (l *Ledger) lose(ls *lease, cause string, fx *Effects) {
+	l.retry(ls, cause, ls.attempt == 1, fx)
+}
+
 // giveUp ends a lease as a failed attempt. The interval runs again after a
 // wait while it has attempts left; then it is halved, again and again, until
 // the unit at fault is alone: that one is a dead letter.
-func (l *Ledger) giveUp(ls *lease, cause string, fx *Effects) {
+func (l *Ledger) giveUp(ls *lease, cause string, fx *Effects) { l.retry(ls, cause, false, fx) }
+
+func (l *Ledger) retry(ls *lease, cause string, atOnce bool, fx *Effects) {
 	l.edit(ls.job)
 	j, r, last := ls.job, ls.job.run, ls.twin == nil
 	l.drop(ls)
@@ -55,6 +64,8 @@ func (l *Ledger) giveUp(ls *lease, cause string, fx *Effects) {
 	switch {
 	case l.fault == ForgetFailed:
 		r.done += iv.Len()
+	case ls.attempt < uint32(j.attempts) && atOnce:
+		r.failed = append(r.failed, failed{interval: iv, attempts: ls.attempt, cause: cause, due: dueNow})
 	case ls.attempt < uint32(j.attempts):
 		wait := backoff(j.ref, iv.From, ls.attempt)
 		r.failed = append(r.failed, failed{interval: iv, attempts: ls.attempt, cause: cause, due: dueLoose, wait: wait})

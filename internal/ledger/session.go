@@ -79,7 +79,7 @@ func (k *Close) apply(l *Ledger, fx *Effects) Answer {
 		ls := s.leases[0]
 		if ls.outcome = Returned; k.Lost {
 			ls.outcome = Expired
-			l.giveUp(ls, "worker "+s.name+" vanished", fx)
+			l.lose(ls, "worker "+s.name+" vanished", fx)
 		} else {
 			l.giveBack(ls)
 		}
