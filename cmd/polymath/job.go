@@ -43,14 +43,17 @@ func jobCommand(s *settings) *cobra.Command {
 	return cmd
 }
 
-// printAnswerOf prints the answer of a job. One that is not finished has none:
-// the server says how far it is.
+// printAnswerOf prints the answer of a job.
 func (o *remote) printAnswerOf(ctx context.Context, c *client.Client, id polymath.JobID) error {
 	job, err := c.Detail(ctx, id)
 	if err != nil {
 		return err
 	}
-	if job.Result == nil && (!job.Final() || job.State == polymath.Succeeded.String()) {
+	if !job.Final() {
+		return polymath.Errorf(polymath.Conflict, "%s is %s and has no result yet: %d of %d units are done; 'polymath watch %s' waits for it",
+			job.ID, job.State, job.Done, job.Units, job.ID)
+	}
+	if job.Result == nil && job.State == polymath.Succeeded.String() {
 		if job.Result, err = c.Answer(ctx, id); err != nil {
 			return err
 		}

@@ -3,12 +3,9 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -35,50 +32,13 @@ func TestScripts(t *testing.T) {
 		Dir: filepath.Join("..", "..", "test", "script"),
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("XDG_STATE_HOME", filepath.Join(env.WorkDir, "state"))
+			env.Values[serverKey{}] = new(script)
 			return nil
 		},
-		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"exits": exits,
-			"flip":  flip,
-		},
+		Cmds:                commands(),
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 	})
-}
-
-// exits CODE COMMAND ARGS... runs a command that must end with an exit code.
-func exits(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 2 {
-		ts.Fatalf("usage: exits CODE COMMAND [ARGS]")
-	}
-	code := 0
-	var failed *exec.ExitError
-	switch err := ts.Exec(args[1], args[2:]...); {
-	case errors.As(err, &failed):
-		code = failed.ExitCode()
-	case err != nil:
-		ts.Fatalf("%v", err)
-	}
-	if want := args[0]; strconv.Itoa(code) != want {
-		ts.Fatalf("exit code %d, want %s", code, want)
-	}
-}
-
-// flip FILE TEXT changes one bit wherever a text stands in a file, as a bad disk
-// does.
-func flip(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 2 {
-		ts.Fatalf("usage: flip FILE TEXT")
-	}
-	path := ts.MkAbs(args[0])
-	data, err := os.ReadFile(path)
-	ts.Check(err)
-	bad := []byte(args[1])
-	bad[0] ^= 1
-	if !bytes.Contains(data, []byte(args[1])) {
-		ts.Fatalf("%s does not contain %q", args[0], args[1])
-	}
-	ts.Check(os.WriteFile(path, bytes.ReplaceAll(data, []byte(args[1]), bad), 0o600))
 }
 
 // program is one run of the program within the test process.
