@@ -93,6 +93,7 @@ var layers = []row{
 	{pkg: "internal/sim", layer: app},
 	{pkg: "internal/app", layer: app},
 	{pkg: "cmd/polymath", layer: command},
+	{pkg: "examples/worker-go", layer: command, only: []string{"worker"}},
 
 	{pkg: "internal/house", layer: vocabulary},
 	{pkg: "bench", layer: bench}, // with everything below it
