@@ -1,6 +1,11 @@
 package rpc
 
-import "time"
+import (
+	"time"
+
+	"github.com/polymath-run/polymath/api/polymathv1"
+	"github.com/polymath-run/polymath/internal/node"
+)
 
 // Bound makes the bounds of the streams that open from now on small enough
 // to be reached in a test: how long a message may take to be read, and how
@@ -9,3 +14,33 @@ func (s *Server) Bound(write time.Duration, unsent int) { s.writeLimit, s.unsent
 
 // Open counts n streams as open.
 func (s *Server) Open(n int64) { s.streams.Add(n) }
+
+// Stream is a stream without a wire.
+type Stream struct{ stream *stream }
+
+// Stream opens one.
+func (s *Server) Stream() Stream { return Stream{newStream(s)} }
+
+// Take does what a message asks for.
+func (s Stream) Take(m *polymathv1.Calls) { s.stream.take(m) }
+
+// Replies is what there is to say now.
+func (s Stream) Replies() (all []*polymathv1.Replies) {
+	for items := s.stream.out.take(); len(items) > 0; items = s.stream.out.take() {
+		for len(items) > 0 {
+			var m *polymathv1.Replies
+			m, items = s.stream.server.message(items)
+			all = append(all, m)
+		}
+	}
+	return all
+}
+
+// Owed is how many calls are not answered.
+func (s Stream) Owed() (n int) {
+	s.stream.server.service.Node().Do(func(*node.Batch) { n = s.stream.owed })
+	return n
+}
+
+// End closes the stream.
+func (s Stream) End() { s.stream.end() }

@@ -71,7 +71,7 @@ func TestSilentReader(t *testing.T) {
 }
 
 // waitFor waits for something the node's next steps bring about.
-func waitFor(t *testing.T, s *server, holds func() bool) {
+func waitFor(t testing.TB, s *server, holds func() bool) {
 	t.Helper()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()

@@ -17,7 +17,7 @@ import (
 
 // raw is a stream whose other end says what it likes.
 type raw struct {
-	t       *testing.T
+	t       testing.TB
 	x       *connect.BidiStreamForClient[polymathv1.Calls, polymathv1.Replies]
 	number  uint64
 	replies map[uint64][]*polymathv1.Reply // not asked for yet
@@ -26,7 +26,7 @@ type raw struct {
 }
 
 // web is a client of HTTP/2, or of HTTP/1.1, for one test.
-func web(t *testing.T, two bool) *http.Client {
+func web(t testing.TB, two bool) *http.Client {
 	var p http.Protocols
 	p.SetHTTP1(!two)
 	p.SetUnencryptedHTTP2(two)

@@ -31,7 +31,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // server is a node on a directory, with the calls on a port.
 type server struct {
-	t       *testing.T
+	t       testing.TB
 	dir     string
 	address string
 	node    *node.Node
@@ -44,7 +44,7 @@ type server struct {
 }
 
 // start starts a server; address "" is any port.
-func start(t *testing.T, dir, address string) *server {
+func start(t testing.TB, dir, address string) *server {
 	t.Helper()
 	s := &server{t: t, dir: dir}
 	closers := s.open()

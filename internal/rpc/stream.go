@@ -39,6 +39,15 @@ type stream struct {
 	over     bool
 }
 
+func newStream(s *Server) *stream {
+	st := &stream{
+		server: s, out: newOutbox(s.unsentLimit),
+		waits: make(map[uint64]func()), sessions: make(map[polymath.Ref][]remote.Declaration),
+	}
+	st.route = &node.Route{Post: st.post}
+	return st
+}
+
 // exchange is the two directions of a stream as Connect gives them.
 type exchange = connect.BidiStream[polymathv1.Calls, polymathv1.Replies]
 
@@ -49,8 +58,7 @@ func (s *Server) Exchange(ctx context.Context, x *exchange) error {
 		return fault(polymath.Errorf(polymath.Overloaded, "%d streams are open, the most this server takes: one is enough for a process", MaxStreams))
 	}
 	defer s.streams.Add(-1)
-	st := &stream{server: s, out: newOutbox(s.unsentLimit), waits: make(map[uint64]func()), sessions: make(map[polymath.Ref][]remote.Declaration)}
-	st.route = &node.Route{Post: st.post}
+	st := newStream(s)
 	defer st.end()
 
 	ctx, stop := context.WithCancelCause(ctx)
