@@ -18,6 +18,12 @@ func bucketOf(r polymath.Ref) int {
 }
 
 func (b *bucket) find(r polymath.Ref) (int, bool) {
+	// Jobs come in the order of their refs and mostly go in it.
+	if n := len(b.jobs); n == 0 || b.jobs[0].ref == r {
+		return 0, n > 0
+	} else if b.jobs[n-1].ref.Compare(r) < 0 {
+		return n, false
+	}
 	return slices.BinarySearchFunc(b.jobs, r, func(j *job, r polymath.Ref) int { return j.ref.Compare(r) })
 }
 
@@ -43,7 +49,11 @@ func (l *Ledger) remove(j *job) {
 	n := bucketOf(j.ref)
 	l.keep(n)
 	b := &l.buckets[n]
-	if i, ok := b.find(j.ref); ok {
+	switch i, ok := b.find(j.ref); {
+	case ok && i == 0:
+		b.jobs[0] = nil
+		b.jobs = b.jobs[1:]
+	case ok:
 		b.jobs = slices.Delete(b.jobs, i, i+1)
 	}
 }
