@@ -1,10 +1,12 @@
 package wire
 
 import (
+	"bytes"
 	"errors"
 	"reflect"
 	"testing"
 
+	"google.golang.org/protobuf/proto"
 	"pgregory.net/rapid"
 
 	"github.com/polymath-run/polymath"
@@ -68,4 +70,44 @@ func TestRefused(t *testing.T) {
 			t.Error("a grant without a job")
 		}
 	}
+}
+
+// FuzzParse: what is read is what was written, byte for byte, and anything
+// else is an error.
+func FuzzParse(f *testing.F) {
+	f.Add(make([]byte, refBytes))
+	f.Add(make([]byte, tokenBytes))
+	if g, err := proto.Marshal(Grant(polymath.Ref{}, &polymath.Lease{Function: "f"})); err == nil {
+		f.Add(g)
+	}
+	if e, err := proto.Marshal(Error(polymath.Errorf(polymath.NotFound, "no"))); err == nil {
+		f.Add(e)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if r, err := ParseSession(data); err == nil && !bytes.Equal(Session(r), data) {
+			t.Errorf("session %x became %v", data, r)
+		}
+		if token, err := ParseToken(data); err == nil && !bytes.Equal(Token(token), data) {
+			t.Errorf("token %x became %v", data, token)
+		}
+		var g polymathv1.Grant
+		if proto.Unmarshal(data, &g) == nil {
+			if l, err := ParseGrant(&g); err == nil {
+				again, err := ParseGrant(Grant(polymath.Ref{}, &l))
+				if err != nil || !reflect.DeepEqual(again, l) {
+					t.Errorf("%+v became %+v, %v", l, again, err)
+				}
+			}
+		}
+		var e polymathv1.Error
+		if proto.Unmarshal(data, &e) == nil {
+			err := ParseError(&e)
+			if polymath.CodeOf(err) == 0 || err.Error() != e.GetMessage() {
+				t.Errorf("%v became %v", &e, err)
+			}
+		}
+		if _, err := proto.Marshal(Error(polymath.Errorf(polymath.NotFound, "%s", data))); err != nil {
+			t.Errorf("an error of any bytes cannot be sent: %v", err)
+		}
+	})
 }
