@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -36,22 +37,34 @@ func examples(page string) (all []said) {
 	return all
 }
 
-// alone tells whether a command needs nothing but itself, and ends.
-func (s said) alone() bool {
-	name, _, _ := strings.Cut(s.command, " ")
-	return slices.Contains([]string{"run", "verify", "functions"}, name) && !strings.Contains(s.command, "--server")
+// words are the arguments of the command, as a shell takes them apart.
+func (s said) words() (words []string) {
+	for i, part := range strings.Split(s.command, "'") {
+		if i%2 == 1 {
+			words = append(words, part)
+			continue
+		}
+		words = append(words, strings.Fields(part)...)
+	}
+	return words
 }
 
-// TestGuide runs what the guide tells users to type, where that needs no other
-// process, and compares.
+// alone tells whether a command needs nothing but itself.
+func (s said) alone() bool {
+	return slices.Contains([]string{"run", "verify", "functions"}, s.words()[0]) && !strings.Contains(s.command, "--server")
+}
+
+// TestGuide runs what the guide tells users to type, and compares. What needs a
+// server gets one, a new one for each page.
 func TestGuide(t *testing.T) {
-	pages, err := filepath.Glob(filepath.Join(guide, "*.md"))
-	if err != nil || len(pages) == 0 {
-		t.Fatalf("%d pages: %v", len(pages), err)
+	paths, err := filepath.Glob(filepath.Join(guide, "*.md"))
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("%d pages: %v", len(paths), err)
 	}
 	found := 0
 	data := t.TempDir()
-	for i, path := range pages {
+	pages := make([]string, len(paths))
+	for i, path := range paths {
 		page, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
@@ -59,20 +72,60 @@ func TestGuide(t *testing.T) {
 		pages[i] = string(page)
 	}
 	t.Chdir(t.TempDir()) // some of them write files
-	for _, page := range pages {
-		for _, e := range examples(page) {
-			if !e.alone() {
-				continue
+	for i, page := range pages {
+		t.Run(filepath.Base(paths[i]), func(t *testing.T) {
+			r := reader{env: map[string]string{"POLYMATH_DATA": data}, ids: make(map[string]string)}
+			for _, e := range examples(page) {
+				found++
+				if !e.alone() && r.url == "" {
+					r.url = server(t)
+				}
+				r.try(t, e)
 			}
-			found++
-			p := program{args: strings.Fields(e.command), env: map[string]string{"POLYMATH_DATA": data}}
-			if code := p.run(t); code != 0 || p.stdout.String() != e.output {
-				t.Errorf("polymath %s: exit code %d, prints\n%s%s\nwhere the guide says\n%s", e.command, code, &p.stdout, &p.stderr, e.output)
-			}
-		}
+		})
 	}
-	if found < 10 {
+	if found < 20 {
 		t.Errorf("only %d commands were found", found)
+	}
+}
+
+// reader is somebody who types what a page says.
+type reader struct {
+	env map[string]string
+	url string            // of the server of this page; "" for none yet
+	ids map[string]string // of jobs: what the page calls them, and what they are
+}
+
+// What differs from one time to the next.
+var (
+	jobIDPattern = regexp.MustCompile(`j00[0-9a-z]{4,}`)
+	agePattern   = regexp.MustCompile(`\b[0-9]+s\b`)
+	spacePattern = regexp.MustCompile(` +`)
+)
+
+// same is a text without what differs from one time to the next.
+func same(text string) string {
+	text = jobIDPattern.ReplaceAllString(text, "JOB")
+	return spacePattern.ReplaceAllString(agePattern.ReplaceAllString(text, "AGE"), " ")
+}
+
+// try runs a command and compares what it prints.
+func (r *reader) try(t *testing.T, e said) {
+	t.Helper()
+	p := program{args: e.words(), env: r.env}
+	if !e.alone() {
+		for i, word := range p.args {
+			p.args[i] = jobIDPattern.ReplaceAllStringFunc(word, func(id string) string { return r.ids[id] })
+		}
+		p.env = map[string]string{"POLYMATH_SERVER": r.url}
+	}
+	if code := p.run(t); code != 0 || same(p.stdout.String()) != same(e.output) {
+		t.Errorf("polymath %s: exit code %d, prints\n%s%s\nwhere the guide says\n%s", e.command, code, &p.stdout, &p.stderr, e.output)
+		return
+	}
+	printed := jobIDPattern.FindAllString(p.stdout.String(), -1)
+	for i, id := range jobIDPattern.FindAllString(e.output, -1) {
+		r.ids[id] = printed[i]
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"testing"
@@ -12,6 +13,8 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/polymath-run/polymath"
+	"github.com/polymath-run/polymath/internal/app"
+	"github.com/polymath-run/polymath/internal/function/all"
 )
 
 // asProgram, set in the environment, makes the test binary the program: the
@@ -108,6 +111,24 @@ func TestRunIsInterrupted(t *testing.T) {
 	if !bytes.HasPrefix(again.stderr.Bytes(), []byte("resuming j")) || again.stdout.String() != "20\n" {
 		t.Errorf("printed %q and %q", &again.stdout, &again.stderr)
 	}
+}
+
+// server starts a server within the test process and returns its URL.
+func server(t *testing.T) string {
+	t.Helper()
+	s, err := app.Serve(t.Context(), app.ServerOptions{
+		Options: app.Options{Directory: t.TempDir(), Version: "test", Log: slog.New(slog.DiscardHandler)},
+		Listen:  []string{"127.0.0.1:0"}, Functions: all.Set(true), Workers: 2,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s.URL()
 }
 
 // onWrite calls a function at every write.

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"log/slog"
 	"os"
 	"regexp"
 	"strings"
@@ -12,27 +11,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/polymath-run/polymath"
-	"github.com/polymath-run/polymath/internal/app"
-	"github.com/polymath-run/polymath/internal/function/all"
 )
-
-// server starts a server within the test process and returns its URL.
-func server(t *testing.T) string {
-	t.Helper()
-	s, err := app.Serve(t.Context(), app.ServerOptions{
-		Options: app.Options{Directory: t.TempDir(), Version: "test", Log: slog.New(slog.DiscardHandler)},
-		Listen:  []string{"127.0.0.1:0"}, Functions: all.Set(true), Workers: 2,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return s.URL()
-}
 
 // TestDetach lets go of jobs of a server by Ctrl-C: exit code 130, they go on,
 // and what is said then comes back to them.
