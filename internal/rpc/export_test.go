@@ -32,6 +32,7 @@ func (s Stream) Replies() (all []*polymathv1.Replies) {
 			m, items = s.stream.server.message(items)
 			all = append(all, m)
 		}
+		s.stream.out.sent()
 	}
 	return all
 }

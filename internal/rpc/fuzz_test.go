@@ -22,7 +22,7 @@ type table struct {
 
 // fill puts real names where short ones stand.
 func (n *table) fill(m *polymathv1.Calls) {
-	real := func(b *[]byte, v []byte) {
+	put := func(b *[]byte, v []byte) {
 		if len(*b) == 1 {
 			*b = v
 		}
@@ -35,22 +35,22 @@ func (n *table) fill(m *polymathv1.Calls) {
 		}
 	}
 	for _, j := range m.GetJoins() {
-		real(&j.Session, n.session)
+		put(&j.Session, n.session)
 	}
 	for _, d := range m.GetDemands() {
-		real(&d.Session, n.session)
+		put(&d.Session, n.session)
 	}
 	for i := range m.GetBeats() {
-		real(&m.Beats[i], n.session)
+		put(&m.Beats[i], n.session)
 	}
 	for _, l := range m.GetLeaves() {
-		real(&l.Session, n.session)
+		put(&l.Session, n.session)
 	}
 	for _, p := range m.GetProgress() {
-		real(&p.Token, n.token)
+		put(&p.Token, n.token)
 	}
 	for _, r := range m.GetReports() {
-		real(&r.Token, n.token)
+		put(&r.Token, n.token)
 	}
 }
 

@@ -77,7 +77,6 @@ func (o *outbox) put(i item) {
 func (o *outbox) take() []item {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.inFlight = 0
 	n := 0
 	for late := false; n < len(o.queue) && (n == 0 || !late && o.inFlight < messageBytes); n++ {
 		o.inFlight += o.queue[n].size()
@@ -90,8 +89,15 @@ func (o *outbox) take() []item {
 	} else {
 		signal(o.wake)
 	}
-	signal(o.room)
 	return items
+}
+
+// sent notes that the items of the last take are with the client.
+func (o *outbox) sent() {
+	o.mu.Lock()
+	o.inFlight = 0
+	o.mu.Unlock()
+	signal(o.room)
 }
 
 // full reports whether the client has to read before it may ask for more.

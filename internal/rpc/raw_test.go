@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"connectrpc.com/connect"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/polymath-run/polymath"
 	"github.com/polymath-run/polymath/api/polymathv1"
@@ -69,6 +70,9 @@ func (r *raw) hear() {
 	m, err := r.x.Receive()
 	if err != nil {
 		r.t.Fatal(err)
+	}
+	if n := proto.Size(m); n > wire.MaxMessageBytes {
+		r.t.Errorf("a message of %d bytes, more than clients read", n)
 	}
 	for _, p := range m.GetReplies() {
 		r.replies[p.GetCall()] = append(r.replies[p.GetCall()], p)
@@ -148,7 +152,7 @@ func (r *raw) grant() *polymathv1.Grant {
 func (r *raw) report(token []byte, kind polymathv1.Report_Kind, output string) (call uint64) {
 	r.t.Helper()
 	call = r.next()
-	r.send(&polymathv1.Calls{Reports: []*polymathv1.Report{{Call: call, Token: token, Kind: kind, Output: []byte(output), Micros: 1000, Error: "no"}}})
+	r.send(&polymathv1.Calls{Reports: []*polymathv1.Report{{Call: call, Token: token, Kind: kind, Output: []byte(output), Micros: 1_000_000, Error: "no"}}})
 	return call
 }
 

@@ -120,6 +120,7 @@ func (st *stream) write(ctx context.Context, x *exchange) error {
 				return err
 			}
 		}
+		st.out.sent()
 	}
 }
 
