@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bufio"
 	"errors"
 	"net"
 	"sync"
@@ -24,18 +25,23 @@ func (b *bounded) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		if b.open.Add(1) <= b.most {
-			return &counted{Conn: c, closed: sync.OnceFunc(func() { b.open.Add(-1) })}, nil
+			return &counted{Conn: c, buffer: bufio.NewReader(c), closed: sync.OnceFunc(func() { b.open.Add(-1) })}, nil
 		}
 		b.open.Add(-1)
 		_ = c.Close() // the refusal; there is nobody to tell that it failed
 	}
 }
 
-// counted is a connection that gives its place back.
+// counted is a connection that gives its place back. It reads ahead: the
+// server reads every frame of HTTP/2 in two pieces, each a system call without.
 type counted struct {
 	net.Conn
+	buffer *bufio.Reader
 	closed func()
 }
+
+// Read implements net.Conn.
+func (c *counted) Read(p []byte) (int, error) { return c.buffer.Read(p) }
 
 // Close implements net.Conn.
 func (c *counted) Close() error {

@@ -19,6 +19,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -221,6 +222,9 @@ func (l *Link) send(ctx context.Context, x *connect.BidiStreamForClient[polymath
 				return
 			case <-l.wake:
 			}
+			// One call seldom comes alone: whoever was woken by the same
+			// message, or has the same batch to report, goes first.
+			runtime.Gosched()
 			continue
 		}
 		if x.Send(m) != nil {
