@@ -55,6 +55,18 @@ func (k *keyring) answer(l *Ledger, key, body [16]byte) (Answer, bool) {
 	return Answer{Ref: job, Existing: true}, true
 }
 
+// Keyed finds the job that a submission with an idempotency key led to, while
+// the key is remembered.
+func (l *Ledger) Keyed(key [16]byte) (polymath.JobID, bool) {
+	if j := l.keys.live[key]; j != nil {
+		return l.jobID(j.ref), true
+	}
+	if n, ok := l.keys.past[key]; ok {
+		return l.jobID(l.keys.line[n-l.keys.first].job), true
+	}
+	return polymath.JobID{}, false
+}
+
 // retire moves the key of a job that ended from the live ones to the past.
 func (k *keyring) retire(j *job) {
 	delete(k.live, j.extra.key)

@@ -33,6 +33,9 @@ func (b *Batch) Submit(tenant string, spec *polymath.Spec, done func(id polymath
 	})
 }
 
+// Keyed finds the job that a submission with an idempotency key led to.
+func (b *Batch) Keyed(key [16]byte) (polymath.JobID, bool) { return b.core.ledger.Keyed(key) }
+
 // Propose has a command applied; done hears its error.
 func (b *Batch) Propose(cmd ledger.Command, done func(error)) {
 	b.core.Propose(cmd, func(a ledger.Answer) { done(a.Err) })

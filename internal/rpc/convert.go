@@ -6,6 +6,7 @@ import (
 	"github.com/polymath-run/polymath"
 	"github.com/polymath-run/polymath/api/polymathv1"
 	"github.com/polymath-run/polymath/internal/function/remote"
+	"github.com/polymath-run/polymath/internal/node"
 	"github.com/polymath-run/polymath/internal/service"
 	"github.com/polymath-run/polymath/internal/wire"
 )
@@ -14,6 +15,7 @@ import (
 type prepared struct {
 	tenant string
 	spec   polymath.Spec
+	ticket []byte
 	err    error
 }
 
@@ -26,6 +28,7 @@ func (s *Server) prepare(q *polymathv1.Request) (p prepared) {
 			NotBefore: q.GetNotBefore(), Deadline: q.GetDeadline(),
 		},
 	}
+	p.ticket = r.Ticket
 	switch {
 	case int32(r.Options.Priority) != q.GetPriority():
 		p.err = polymath.Errorf(polymath.InvalidArgument, "priority %d is not between %d and %d",
@@ -36,6 +39,23 @@ func (s *Server) prepare(q *polymathv1.Request) (p prepared) {
 		p.tenant, p.spec, p.err = s.service.Prepare(&r)
 	}
 	return p
+}
+
+// enter asks for the job; done hears what became of it. One that cannot be
+// planned may have been taken before, by a server that knew its function: what
+// its ticket led to is the answer.
+func (p *prepared) enter(b *node.Batch, done func(id polymath.JobID, existing bool, err error)) {
+	if p.err == nil {
+		b.Submit(p.tenant, &p.spec, done)
+		return
+	}
+	if polymath.CodeOf(p.err) == polymath.NotFound && len(p.ticket) == service.TicketBytes {
+		if id, known := b.Keyed([service.TicketBytes]byte(p.ticket)); known {
+			done(id, true, nil)
+			return
+		}
+	}
+	done(polymath.JobID{}, false, p.err)
 }
 
 // refusal is an error for a message; what stays private is logged.

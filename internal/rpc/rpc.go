@@ -76,25 +76,19 @@ func (s *Server) Submit(ctx context.Context, r *connect.Request[polymathv1.Submi
 	}
 	outcomes := make([]*polymathv1.Outcome, len(requests))
 	told := make(chan struct{}, len(requests))
-	waiting := 0
 	specs := make([]prepared, len(requests))
 	for i, q := range requests {
 		specs[i] = s.prepare(q)
 	}
 	s.service.Node().Do(func(b *node.Batch) {
 		for i := range specs {
-			if specs[i].err != nil {
-				outcomes[i] = &polymathv1.Outcome{Error: s.refusal(specs[i].err)}
-				continue
-			}
-			waiting++
-			b.Submit(specs[i].tenant, &specs[i].spec, func(id polymath.JobID, existing bool, err error) {
+			specs[i].enter(b, func(id polymath.JobID, existing bool, err error) {
 				outcomes[i] = s.outcome(id, existing, err)
 				told <- struct{}{}
 			})
 		}
 	})
-	for range waiting {
+	for range specs {
 		if err := s.hear(ctx, told); err != nil {
 			return nil, err
 		}

@@ -10,7 +10,11 @@ import (
 	"testing"
 	"time"
 
+	"connectrpc.com/connect"
+
 	"github.com/polymath-run/polymath"
+	"github.com/polymath-run/polymath/api/polymathv1"
+	"github.com/polymath-run/polymath/api/polymathv1/polymathv1connect"
 	"github.com/polymath-run/polymath/client"
 	"github.com/polymath-run/polymath/internal/function/all"
 	"github.com/polymath-run/polymath/internal/link"
@@ -145,6 +149,38 @@ func TestRestart(t *testing.T) {
 	storm.calm(s)
 	if n := s.attempts.Load(); n > 1 {
 		t.Errorf("a lease was tried %d times", n)
+	}
+}
+
+// TestTicketOutlivesFunction: a request that is repeated because nobody knows
+// what became of it finds its job, also when the server started anew and no
+// worker has told it of the function yet.
+func TestTicketOutlivesFunction(t *testing.T) {
+	dir := t.TempDir()
+	s := start(t, dir, "")
+	ask := func(r *raw, q *polymathv1.Request) *polymathv1.Reply {
+		call := r.next()
+		r.send(&polymathv1.Calls{Submissions: []*polymathv1.Submission{{Call: call, Request: q}}})
+		return r.reply(call)
+	}
+	request := &polymathv1.Request{Function: "greet", Input: []byte(`{"a":1}`), Ticket: ticket(1)}
+	r := s.raw()
+	r.join(greet())
+	first := ask(r, request)
+	s.stop()
+	s = start(t, dir, s.address)
+	again := ask(s.raw(), request)
+	if first.GetJob() == "" || again.GetJob() != first.GetJob() || !again.GetExisting() {
+		t.Errorf("%v, then %v", first, again)
+	}
+	calls := polymathv1connect.NewPolymathClient(web(t, true), s.url())
+	single, err := calls.Submit(t.Context(), connect.NewRequest(&polymathv1.SubmitRequest{Requests: []*polymathv1.Request{request}}))
+	if err != nil || single.Msg.GetOutcomes()[0].GetJob() != first.GetJob() {
+		t.Errorf("%v, %v", single, err)
+	}
+	request.Ticket = ticket(2)
+	if never := ask(s.raw(), request); never.GetError().GetCode() != "not_found" {
+		t.Errorf("%v", never)
 	}
 }
 

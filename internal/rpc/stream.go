@@ -113,6 +113,9 @@ func (st *stream) write(ctx context.Context, x *exchange) error {
 			return nil
 		case <-st.out.wake:
 		}
+		// Whoever holds the node now has more to tell, most likely: one
+		// message for all of it costs what one for the first would.
+		st.server.service.Node().Do(func(*node.Batch) {})
 		for items := st.out.take(); len(items) > 0; {
 			var m *polymathv1.Replies
 			m, items = st.server.message(items)
@@ -236,11 +239,7 @@ func (st *stream) submit(b *node.Batch, call uint64, p *prepared) {
 	if !st.owe(call) {
 		return
 	}
-	if p.err != nil {
-		st.done(call, p.err)
-		return
-	}
-	b.Submit(p.tenant, &p.spec, func(id polymath.JobID, existing bool, err error) {
+	p.enter(b, func(id polymath.JobID, existing bool, err error) {
 		if err != nil {
 			st.done(call, err)
 			return
