@@ -45,7 +45,7 @@ type Event struct {
 // the error is the last thing given.
 func (c *Client) Events(ctx context.Context, after string) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
-		f := follower{client: c, path: "/v1/events", after: after, yield: yield}
+		f := follower{client: c, path: "/v1/events", after: after, yield: yield, outage: maxOutage, silence: maxSilence}
 		f.run(ctx)
 	}
 }
@@ -55,7 +55,7 @@ func (c *Client) Events(ctx context.Context, after string) iter.Seq2[Event, erro
 // that break are opened again, as by Events.
 func (c *Client) Follow(ctx context.Context, id polymath.JobID) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
-		f := follower{client: c, path: jobPath(id) + "/events", job: true, yield: yield}
+		f := follower{client: c, path: jobPath(id) + "/events", job: true, yield: yield, outage: maxOutage, silence: maxSilence}
 		f.run(ctx)
 	}
 }
@@ -67,8 +67,11 @@ type follower struct {
 	job    bool // it ends with the job
 	after  string
 	yield  func(Event, error) bool
-	final  bool // the job is finished: the stream ends with what the server has left to say
-	over   bool // nothing more is to be given
+	// outage and silence are maxOutage and maxSilence; short in tests.
+	outage, silence time.Duration
+
+	final bool // the job is finished: the stream ends with what the server has left to say
+	over  bool // nothing more is to be given
 }
 
 // run opens stream after stream.
@@ -82,7 +85,7 @@ func (f *follower) run(ctx context.Context) {
 		if f.over || f.final {
 			return
 		}
-		if ctx.Err() != nil || !again(err) || first && !opened || time.Since(stood) > maxOutage {
+		if ctx.Err() != nil || !again(err) || first && !opened || time.Since(stood) > f.outage {
 			f.give(Event{}, f.client.reason(ctx, err))
 			return
 		}
@@ -128,7 +131,7 @@ var errSilent = errors.New("the stream of events fell silent")
 func (f *follower) stream(ctx context.Context) (opened bool, err error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	silence := time.AfterFunc(maxSilence, func() { stop(errSilent) })
+	silence := time.AfterFunc(f.silence, func() { stop(errSilent) })
 	defer silence.Stop()
 	header := http.Header{"Accept": {"text/event-stream"}}
 	if f.after != "" {
@@ -144,7 +147,7 @@ func (f *follower) stream(ctx context.Context) (opened bool, err error) {
 		return true, nil
 	}
 	err = parse(resp.Body, func(m message) error {
-		silence.Reset(maxSilence)
+		silence.Reset(f.silence)
 		return f.message(m)
 	})
 	if _, bad := errors.AsType[*polymath.Error](err); err != nil && !bad {
@@ -156,7 +159,7 @@ func (f *follower) stream(ctx context.Context) (opened bool, err error) {
 // silent makes an outage of a stream that was given up for its silence.
 func (f *follower) silent(ctx context.Context, err error) error {
 	if errors.Is(context.Cause(ctx), errSilent) {
-		return polymath.Errorf(polymath.Unavailable, "%s: %w for %v", f.client.link.Base(), errSilent, maxSilence)
+		return polymath.Errorf(polymath.Unavailable, "%s: %w for %v", f.client.link.Base(), errSilent, f.silence)
 	}
 	return err
 }

@@ -160,6 +160,21 @@ func TestProblems(t *testing.T) {
 	}
 }
 
+// TestAnswersAreBounded: whatever answers, memory is not at its mercy.
+func TestAnswersAreBounded(t *testing.T) {
+	c := through(t, start(t, 0).URL(), func(w http.ResponseWriter) {
+		spaces := make([]byte, 1<<20)
+		for range 100 {
+			if _, err := w.Write(spaces); err != nil {
+				return // the reader has had enough
+			}
+		}
+	})
+	if _, err := c.Stats(t.Context()); polymath.CodeOf(err) != polymath.TooLarge {
+		t.Errorf("%.300v", err)
+	}
+}
+
 // through is a client of a proxy that answers /v1 itself.
 func through(t *testing.T, server string, answer func(http.ResponseWriter)) *client.Client {
 	t.Helper()

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// all is the messages of a stream in one line.
-func all(t *testing.T, stream string) string {
+// messages is the messages of a stream in one line.
+func messages(t *testing.T, stream string) string {
 	t.Helper()
 	var out []string
 	err := parse(strings.NewReader(stream), func(m message) error {
@@ -32,7 +32,7 @@ func TestParse(t *testing.T) {
 		{"nothing", "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if got := all(t, c.stream); got != c.want {
+			if got := messages(t, c.stream); got != c.want {
 				t.Errorf("%q is read as %s, want %s", c.stream, got, c.want)
 			}
 		})

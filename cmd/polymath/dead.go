@@ -89,6 +89,7 @@ func (o *deadSettings) list(ctx context.Context, c *client.Client) error {
 		o.filter.After = page.Next
 		switch enough := len(page.Items) > 0; {
 		case page.Next == "":
+			table.none("such dead letters")
 			return nil
 		case enough && !o.all:
 			o.hint("there are more: --all lists them, --after %s goes on", page.Next)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -10,15 +11,19 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/polymath-run/polymath"
+	"github.com/polymath-run/polymath/client"
 	"github.com/polymath-run/polymath/internal/function"
 	"github.com/polymath-run/polymath/internal/function/all"
 )
 
 // functionsCommand lists the functions, or tells all about one.
 func functionsCommand(s *settings) *cobra.Command {
-	return &cobra.Command{
+	o := &remote{settings: s}
+	cmd := &cobra.Command{
 		Use:   "functions [NAME]",
 		Short: "List the functions, or describe one",
+		Long: `List the functions that are built in, or describe one. With --server those of a
+server, with the ones that only its workers have.`,
 		Example: `  polymath functions
   polymath functions primes
   polymath functions --output json`,
@@ -34,8 +39,49 @@ func functionsCommand(s *settings) *cobra.Command {
 			}
 			return all.Set(s.dev).Names(), cobra.ShellCompDirectiveNoFileComp
 		},
-		RunE: func(_ *cobra.Command, args []string) error { return s.listFunctions(args) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if o.server == "" {
+				return s.listFunctions(args)
+			}
+			return o.ask(cmd.Context(), func(c *client.Client) error { return o.functionsThere(cmd.Context(), c, args) })
+		},
 	}
+	o.flag(cmd.Flags(), "")
+	return cmd
+}
+
+// functionsThere lists the functions of a server, or describes one.
+func (o *remote) functionsThere(ctx context.Context, c *client.Client, args []string) error {
+	if len(args) > 0 {
+		f, err := c.Function(ctx, args[0])
+		if err != nil {
+			return err
+		}
+		if o.output == outputJSON {
+			return writeLine(o.stdout, f)
+		}
+		fields := []field{{"name", f.Name}, {"summary", f.Summary}, {"kind", f.Kind}, {"unit", f.Unit}, {"cost", f.Cost}, {"workers", fmt.Sprint(f.Workers)}}
+		for _, p := range f.Params {
+			fields = append(fields, field{"input " + p.Name, p.Type + ": " + p.Doc})
+		}
+		return o.printFields(fields)
+	}
+	list, err := c.Functions(ctx)
+	if err != nil {
+		return err
+	}
+	table := grid{settings: o.settings, heading: "FUNCTION\tKIND\tWORKERS\tSUMMARY"}
+	for i := range list {
+		f := &list[i]
+		if o.output == outputJSON {
+			if err := writeLine(o.stdout, f); err != nil {
+				return err
+			}
+			continue
+		}
+		table.row(f.Name, f.Kind, f.Workers, f.Summary)
+	}
+	return table.flush()
 }
 
 func (s *settings) listFunctions(args []string) error {

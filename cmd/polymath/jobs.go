@@ -110,6 +110,7 @@ func (o *jobsSettings) list(ctx context.Context, c *client.Client) error {
 		o.filter.After = page.Next
 		switch enough := len(page.Items) > 0; {
 		case page.Next == "":
+			table.none("such jobs")
 			return nil
 		case enough && !o.all:
 			o.hint("there are more: --all lists them, --after %s goes on", page.Next)

@@ -49,6 +49,14 @@ func (g *grid) flush() error {
 	return t.Flush()
 }
 
+// none tells somebody at a terminal that nothing was printed, as there is
+// nothing.
+func (g *grid) none(what string) {
+	if !g.headed && g.settings.output != outputJSON {
+		g.settings.hint("no %s", what)
+	}
+}
+
 // clip makes a text fit into a cell.
 func clip(text string) string {
 	text = strings.Map(func(r rune) rune {

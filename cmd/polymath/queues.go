@@ -115,5 +115,7 @@ func (o *queueSettings) print(list ...api.Queue) error {
 		}
 		table.row(q.Name, q.Tenant, state, q.Weight, concurrency, q.Jobs, q.Waiting, q.Leased, q.Dead)
 	}
-	return table.flush()
+	err := table.flush()
+	table.none("queues: one exists while it has jobs or settings")
+	return err
 }

@@ -37,7 +37,9 @@ has, how long it was not heard of, and what it offers.`,
 					}
 					table.row(w.Name, w.ID, len(w.Leases), fmt.Sprintf("%.1fs", w.Silent), strings.Join(w.Functions, " "))
 				}
-				return table.flush()
+				err = table.flush()
+				table.none("workers: 'polymath worker --server " + o.server + "' is one")
+				return err
 			})
 		},
 	}
