@@ -118,12 +118,17 @@ var errLeft = errors.New("the worker left before its node confirmed it; its leas
 func depart(loop *Loop, box *mailbox, gone <-chan struct{}) error {
 	limit := time.NewTimer(leaveLimit)
 	defer limit.Stop()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
 	for {
+		timer.Reset(loop.Next() - loop.cfg.Now())
 		select {
 		case <-gone:
 			return nil
 		case <-limit.C:
 			return errLeft
+		case <-timer.C: // it is still alive, and reports again what was not taken
+			loop.Wake()
 		case <-box.full:
 			box.drain(loop)
 		}
