@@ -104,25 +104,44 @@ func (c *checker) job(j *job) {
 	q := &c.queues[j.queue.number]
 	q.jobs++
 	c.functions[j.function].jobs++
-	c.want(j.queue == c.l.queues[j.queue.number], "job %v is in a queue that is gone", j.ref)
-	c.want(validCosts(j.costs, j.units), "job %v has a bad cost table", j.ref)
-	c.want(!j.ended && !j.complete(), "job %v has ended and is still here", j.ref)
-	c.want(j.leasable() == (j.place >= 0), "job %v at place %d: leasable %v", j.ref, j.place, j.leasable())
+	// Of a million jobs, nothing is made ready to be printed.
+	switch {
+	case j.queue != c.l.queues[j.queue.number]:
+		c.want(false, "job %v is in a queue that is gone", j.ref)
+	case !validCosts(j.costs, j.units):
+		c.want(false, "job %v has a bad cost table", j.ref)
+	case j.ended || j.complete():
+		c.want(false, "job %v has ended and is still here", j.ref)
+	case j.leasable() != (j.place >= 0):
+		c.want(false, "job %v at place %d: leasable %v", j.ref, j.place, j.leasable())
+	}
 	if j.place >= 0 {
 		jobs := j.queue.offer(j.function).jobs
-		c.want(int(j.place) < len(jobs) && jobs[j.place] == j, "job %v is not at its place", j.ref)
+		if int(j.place) >= len(jobs) || jobs[j.place] != j {
+			c.want(false, "job %v is not at its place", j.ref)
+		}
 		q.waiting++
 	}
+	c.options(j)
+}
+
+// options checks what a job may ask for beside its work.
+func (c *checker) options(j *job) {
 	x := j.extra
-	if x == nil {
-		c.want(!j.delayed, "job %v waits for nothing", j.ref)
+	switch {
+	case x == nil && j.delayed:
+		c.want(false, "job %v waits for nothing", j.ref)
+	case x == nil:
 		return
+	case j.delayed && !c.wait[timer{due: x.notBefore, kind: timerStart, job: j.ref}]:
+		c.want(false, "job %v will not wake", j.ref)
+	case x.deadline != 0 && !c.wait[timer{due: x.deadline, kind: timerDeadline, job: j.ref}]:
+		c.want(false, "job %v will miss its deadline", j.ref)
 	}
-	c.want(!j.delayed || c.wait[timer{due: x.notBefore, kind: timerStart, job: j.ref}], "job %v will not wake", j.ref)
-	c.want(x.deadline == 0 || c.wait[timer{due: x.deadline, kind: timerDeadline, job: j.ref}], "job %v will miss its deadline", j.ref)
-	if x.key != [16]byte{} {
-		c.keys++
-		c.want(c.l.keys.live[x.key] == j, "the key of job %v is not known", j.ref)
+	if x != nil && x.key != [16]byte{} {
+		if c.keys++; c.l.keys.live[x.key] != j {
+			c.want(false, "the key of job %v is not known", j.ref)
+		}
 	}
 }
 
