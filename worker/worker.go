@@ -187,6 +187,9 @@ func offer(functions []Func) (*function.Set, []*polymathv1.Declaration, error) {
 	if len(functions) == 0 {
 		return nil, nil, polymath.Errorf(polymath.InvalidArgument, "a worker needs at least one function")
 	}
+	if len(functions) > remote.MaxFunctions {
+		return nil, nil, polymath.Errorf(polymath.InvalidArgument, "a worker offers %d functions, more than the %d a server takes", len(functions), remote.MaxFunctions)
+	}
 	var all []function.Function
 	var declared []*polymathv1.Declaration
 	seen := make(map[string]bool)

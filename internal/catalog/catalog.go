@@ -14,7 +14,7 @@ import (
 
 // MaxDeclared is how many functions workers may declare. What nobody declares
 // any more stays known until the server ends or room is needed.
-const MaxDeclared = 500
+const MaxDeclared = remote.MaxFunctions
 
 // maxListed is how many functions an error lists.
 const maxListed = 50

@@ -74,7 +74,7 @@ const maxAnswerBytes = wire.MaxMessageBytes - messageBytes - 2*polymath.MaxInlin
 func (s *Server) picture(job *polymath.Job, working uint64) *polymathv1.Job {
 	p := &polymathv1.Job{
 		Id: job.ID.String(), Function: job.Function, Tenant: job.Tenant, Queue: job.Options.Queue, State: job.State.String(),
-		Units: job.Units, Done: job.Done, Working: working, Leased: job.Leased, Dead: job.Dead,
+		Units: job.Units, Done: job.Done, Working: min(working, job.Units-job.Done), Leased: job.Leased, Dead: job.Dead,
 		Submitted: job.Submitted, Started: job.Started, Finished: job.Finished, Input: job.Input,
 	}
 	switch job.State {

@@ -116,6 +116,24 @@ func TestStrangersLeases(t *testing.T) {
 	}
 }
 
+// TestBoastfulWorker: a worker that reports more units than it holds makes no
+// job look more than done.
+func TestBoastfulWorker(t *testing.T) {
+	s := start(t, t.TempDir(), "")
+	r := s.raw()
+	r.demand(r.join(&polymathv1.Declaration{Name: "f", Kind: "range", Reducer: "sum", Micros: 1_000_000}), 2, "f")
+	id := r.submit("f", `{"to": 9}`)
+	for range 2 {
+		r.send(&polymathv1.Calls{Progress: []*polymathv1.Progress{{Token: r.grant().GetToken(), Done: 1<<63 + 5}}})
+	}
+	if job := r.get(id); job.GetWorking() > job.GetUnits()-job.GetDone() {
+		t.Errorf("%v", job)
+	}
+	cancel := r.next()
+	r.send(&polymathv1.Calls{Cancels: []*polymathv1.JobCall{{Call: cancel, Job: id.String()}}})
+	r.refused("cancel", cancel, 0)
+}
+
 // TestLocalSeatsAreNotForStreams: the worker in the node's own process cannot
 // be talked out of its seat.
 func TestLocalSeatsAreNotForStreams(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 	"context"
 	"encoding/json"
 	"strconv"
+	"unicode/utf8"
 
 	"github.com/polymath-run/polymath"
 	"github.com/polymath-run/polymath/internal/function"
@@ -33,6 +34,7 @@ const (
 
 // Bounds of a declaration.
 const (
+	MaxFunctions    = 500 // that workers may declare at one server
 	MaxSummaryBytes = 200
 	MaxMicros       = 86_400_000_000 // a unit of a day
 	MaxLongestRun   = 600            // seconds without a sign of progress
@@ -55,6 +57,8 @@ func (d *Declaration) Check() error {
 		return bad("a function's name has 1 to %d lower case letters, digits, - and _, a letter first, not %.80q", polymath.MaxNameBytes, d.Name)
 	case len(d.Summary) > MaxSummaryBytes:
 		return bad("the summary of %s has %d bytes, more than %d", d.Name, len(d.Summary), MaxSummaryBytes)
+	case !utf8.ValidString(d.Summary):
+		return bad("the summary of %s is no UTF-8", d.Name)
 	case d.Micros > MaxMicros:
 		return bad("a unit of %s takes %d microseconds, more than a day: cut it smaller", d.Name, d.Micros)
 	case d.LongestRun > MaxLongestRun:

@@ -28,6 +28,7 @@ func TestDeclarations(t *testing.T) {
 		"a capital":       func(d *Declaration) { d.Name = "Render" },
 		"a long name":     func(d *Declaration) { d.Name = strings.Repeat("a", polymath.MaxNameBytes+1) },
 		"a long summary":  func(d *Declaration) { d.Summary = strings.Repeat("a", MaxSummaryBytes+1) },
+		"a summary":       func(d *Declaration) { d.Summary = "\xff" },
 		"a strange kind":  func(d *Declaration) { d.Kind = "map" },
 		"a range collect": func(d *Declaration) { d.Reducer = polymath.Collect },
 		"a list sum":      func(d *Declaration) { d.Kind, d.Reducer = List, polymath.Sum },
