@@ -45,3 +45,17 @@ func (s Stream) Owed() (n int) {
 
 // End closes the stream.
 func (s Stream) End() { s.stream.end() }
+
+// Held is how many items wait to be sent, and how many bytes of inputs and
+// results they keep in memory.
+func (s Stream) Held() (items, bytes int) {
+	o := s.stream.out
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, i := range o.queue {
+		if i.job != nil {
+			bytes += len(i.job.Input) + len(i.job.Result)
+		}
+	}
+	return len(o.queue), bytes
+}

@@ -56,6 +56,37 @@ func TestLargeAnswers(t *testing.T) {
 	}
 }
 
+// TestUnreadAnswers: answers that nobody reads are not kept in memory beyond
+// the bound, however many one message asked for, and are right all the same.
+func TestUnreadAnswers(t *testing.T) {
+	s := start(t, t.TempDir(), "")
+	r := s.raw()
+	id, want := grow(r, 5)
+	const unsent, asked = 1 << 20, 200
+	s.calls.Bound(time.Minute, unsent)
+	st := s.calls.Stream()
+	defer st.End()
+	m := &polymathv1.Calls{}
+	for i := range uint64(asked) {
+		m.Gets = append(m.Gets, &polymathv1.JobCall{Call: i, Job: id.String()})
+	}
+	st.Take(m)
+	if items, bytes := st.Held(); items != asked || bytes > unsent+len(want)+1000 {
+		t.Errorf("%d answers wait, with %d bytes", items, bytes)
+	}
+	answered := 0
+	for _, m := range st.Replies() {
+		for _, p := range m.GetReplies() {
+			if string(p.GetPicture().GetAnswer()) == want {
+				answered++
+			}
+		}
+	}
+	if answered != asked || st.Owed() != 0 {
+		t.Errorf("%d of %d answers are right, %d are owed", answered, asked, st.Owed())
+	}
+}
+
 // TestManyRefusals: errors take room, too.
 func TestManyRefusals(t *testing.T) {
 	s := start(t, t.TempDir(), "")
