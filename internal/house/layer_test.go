@@ -70,6 +70,7 @@ var layers = []row{
 	{pkg: "internal/function/montecarlo", layer: adapter},
 	{pkg: "internal/function/trial", layer: adapter},
 	{pkg: "internal/function/remote", layer: adapter},
+	{pkg: "internal/balance/pick", layer: adapter, only: []string{}},
 
 	{pkg: "internal/journal/local", layer: assembly},
 	{pkg: "internal/function/all", layer: assembly},

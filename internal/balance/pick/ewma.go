@@ -1,0 +1,148 @@
+package pick
+
+import (
+	"math"
+	"time"
+)
+
+const (
+	// DefaultDecay is the mean lifetime of a latency that was seen, Finagle's.
+	DefaultDecay = 10 * time.Second
+
+	// FailureLatency is the least that a failure counts as: a backend that
+	// fails at once looks like the fastest of all.
+	FailureLatency = time.Second
+
+	// unknown is the cost, in nanoseconds, of a backend with requests in flight
+	// and no answer yet (Finagle's Penalty): one probe at a time.
+	unknown = float64(math.MaxInt64 >> 16)
+)
+
+// PeakEWMA looks at two backends by chance and picks the one that costs less.
+// Cost is a moving average of latency that rises to a peak at once and falls
+// slowly, times the requests in flight, by the weight:
+//
+//	w    = exp(-(now - stamp) / decay)
+//	cost = latency                        where latency > cost
+//	     = cost * w + latency * (1 - w)   else
+//	load = cost * (in flight + 1) / weight
+//
+// The formula is that of Finagle's PeakEwma (Twitter's RPC library), but for
+// the weight and FailureLatency. That two choices suffice is due to Mitzenmacher
+// (The Power of Two Choices in Randomized Load Balancing, 2001).
+type PeakEWMA struct {
+	list
+	roster
+
+	decay time.Duration
+	open  []int // indexes that take requests
+}
+
+// peak is the average of one backend.
+type peak struct {
+	cost  float64       // nanoseconds; 0 is never seen
+	stamp time.Duration // when cost was brought up to date
+}
+
+// NewPeakEWMA makes a policy without backends. Zero or less for the decay is
+// DefaultDecay.
+func NewPeakEWMA(decay time.Duration) *PeakEWMA {
+	if decay <= 0 {
+		decay = DefaultDecay
+	}
+	return &PeakEWMA{decay: decay}
+}
+
+// Update implements Policy.
+func (p *PeakEWMA) Update(backends []Backend) error {
+	if err := p.list.Update(backends); err != nil {
+		return err
+	}
+	p.roster.update(backends)
+	p.open = p.open[:0]
+	for i := range p.backends {
+		if p.backends[i].takes() {
+			p.open = append(p.open, i)
+		}
+	}
+	return nil
+}
+
+// Pick implements Policy. Two different backends are drawn, every pair equally
+// often; where one of them is to be avoided the other takes the request.
+func (p *PeakEWMA) Pick(r Request) int {
+	best := p.better(r)
+	if best == None && len(r.Avoid) > 0 && len(p.open) > 0 {
+		best = p.next(p.open[scale(r.Random, uint64(len(p.open)))], r.Avoid)
+	}
+	if best != None {
+		p.loads[best].inFlight++
+	}
+	return best
+}
+
+// better draws two and gives the cheaper that is eligible, or None.
+func (p *PeakEWMA) better(r Request) int {
+	n := uint64(len(p.open))
+	switch n {
+	case 0:
+		return None
+	case 1:
+		if p.eligible(p.open[0], r.Avoid) {
+			return p.open[0]
+		}
+		return None
+	}
+	first := scale(r.Random, n)
+	second := scale(mix(r.Random), n-1)
+	if second >= first {
+		second++
+	}
+	a, b := p.open[first], p.open[second]
+	mayA, mayB := p.eligible(a, r.Avoid), p.eligible(b, r.Avoid)
+	switch {
+	case !mayA && !mayB:
+		return None
+	case !mayA || mayB && p.load(b, r.Now) < p.load(a, r.Now):
+		return b
+	default:
+		return a
+	}
+}
+
+// load is what one more request would make of backend i.
+func (p *PeakEWMA) load(i int, now time.Duration) float64 {
+	l := p.loads[i]
+	l.peak.observe(0, now, p.decay)
+	weight := float64(p.backends[i].Weight)
+	if l.peak.cost == 0 && l.inFlight > 0 {
+		return (unknown + float64(l.inFlight)) / weight
+	}
+	return l.peak.cost * float64(l.inFlight+1) / weight
+}
+
+// Done implements Policy.
+func (p *PeakEWMA) Done(o Outcome) {
+	l := p.roster.done(o.Name)
+	if l == nil {
+		return
+	}
+	latency := max(o.Latency, 0)
+	if o.Failed {
+		latency = max(latency, FailureLatency)
+	}
+	l.peak.observe(latency, o.Now, p.decay)
+}
+
+// observe brings the cost up to date with one latency, or with none (0). A time
+// before the last one counts as the last one.
+func (k *peak) observe(latency, now, decay time.Duration) {
+	seen := float64(latency)
+	if seen > k.cost {
+		k.cost = seen
+	} else if now > k.stamp {
+		w := math.Exp(-float64(now-k.stamp) / float64(decay))
+		k.cost = k.cost*w + seen*(1-w)
+	}
+	k.stamp = max(k.stamp, now)
+}
