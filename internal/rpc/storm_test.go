@@ -152,6 +152,53 @@ func TestRestart(t *testing.T) {
 	}
 }
 
+// TestRestartUnderOwnFunctions: a program's own functions, and the lease its
+// worker is in the middle of, come through a restart.
+func TestRestartUnderOwnFunctions(t *testing.T) {
+	dir := t.TempDir()
+	s := start(t, dir, "")
+	begun, finish := make(chan struct{}, 10), make(chan struct{})
+	url := s.url()
+	s.work(func(ctx context.Context) error {
+		return worker.Run(ctx, worker.Options{Server: url, Name: "own", Parallel: 1},
+			worker.Call("own", func(context.Context, json.RawMessage) (any, error) {
+				begun <- struct{}{}
+				<-finish
+				return "done", nil
+			}).Silent(time.Minute))
+	})
+	c := s.dial()
+	submit := func() polymath.JobID {
+		for {
+			id, err := c.Submit(t.Context(), client.Request{Function: "own"})
+			if err == nil {
+				return id
+			}
+			if polymath.CodeOf(err) != polymath.NotFound { // the worker is on its way
+				t.Fatal(err)
+			}
+		}
+	}
+	first := submit()
+	<-begun
+	workers := s.node.Workers()
+	s.stop()
+	s = start(t, dir, s.address)
+	second := submit()
+	close(finish)
+	for _, id := range []polymath.JobID{first, second} {
+		if j, err := c.Wait(t.Context(), id); err != nil || string(j.Answer) != `"done"` {
+			t.Errorf("%+v, %v", j, err)
+		}
+	}
+	if now := s.node.Workers(); len(now) != 1 || len(workers) != 1 || now[0].Session != workers[0].Session {
+		t.Errorf("workers %v became %v", workers, now)
+	}
+	if len(begun) != 1 || s.attempts.Load() > 1 {
+		t.Errorf("work began %d times more, %d attempts", len(begun), s.attempts.Load())
+	}
+}
+
 // TestTicketOutlivesFunction: a request that is repeated because nobody knows
 // what became of it finds its job, also when the server started anew and no
 // worker has told it of the function yet.
