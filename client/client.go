@@ -10,6 +10,11 @@
 // connection again when it breaks and repeats what was not answered; a ticket
 // with every request sees to it that no job is begun twice.
 //
+// Submit, Get, Wait and Cancel travel in that stream. What is for people and
+// for management, lists, events, queues and dead letters, is asked for over
+// HTTP and JSON, in the types of package api; it is asked once, and the caller
+// decides whether to ask again.
+//
 // Errors are *polymath.Error: polymath.CodeOf tells what kind.
 package client
 

@@ -85,7 +85,7 @@ func TestJobs(t *testing.T) {
 	}
 }
 
-// TestDetail reads everything about jobs that wait, succeed and are deleted.
+// TestDetail reads everything about jobs that wait and are cancelled.
 func TestDetail(t *testing.T) {
 	s := start(t, 0)
 	c := dial(t, s)
@@ -100,17 +100,20 @@ func TestDetail(t *testing.T) {
 		t.Errorf("%v, %v", tasks, err)
 	}
 	for range 2 { // a second time changes nothing
-		if job, err := c.Delete(t.Context(), waits); err != nil || job.State != "cancelled" {
-			t.Errorf("%+v, %v", job, err)
+		if err := c.Cancel(t.Context(), waits); err != nil {
+			t.Error(err)
 		}
+	}
+	if job, err := c.Detail(t.Context(), waits); err != nil || job.State != "cancelled" || job.Error == nil || job.Why != "" {
+		t.Errorf("%+v, %v", job, err)
 	}
 	unknown := waits
 	unknown.Ref.Index.Position += 1000
 	if _, err := c.Detail(t.Context(), unknown); polymath.CodeOf(err) != polymath.NotFound {
 		t.Errorf("an unknown job: %v", err)
 	}
-	if _, err := c.Delete(t.Context(), unknown); polymath.CodeOf(err) != polymath.NotFound {
-		t.Errorf("deleting an unknown job: %v", err)
+	if err := c.Cancel(t.Context(), unknown); polymath.CodeOf(err) != polymath.NotFound {
+		t.Errorf("cancelling an unknown job: %v", err)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"iter"
-	"net/http"
 
 	"github.com/polymath-run/polymath"
 	"github.com/polymath-run/polymath/api"
@@ -85,13 +84,6 @@ func (c *Client) Tasks(ctx context.Context, id polymath.JobID) ([]api.Task, erro
 	var list api.TaskList
 	err := c.get(ctx, jobPath(id)+"/tasks", nil, &list)
 	return list.Items, err
-}
-
-// Delete ends a job that is not finished, and returns what became of it: one
-// that had finished before stays as it is.
-func (c *Client) Delete(ctx context.Context, id polymath.JobID) (job api.Job, err error) {
-	err = c.call(ctx, http.MethodDelete, jobPath(id), nil, &job)
-	return job, err
 }
 
 func jobPath(id polymath.JobID) string { return "/v1/jobs/" + id.String() }

@@ -39,16 +39,20 @@ cancelled nevertheless.`,
 }
 
 func (o *remote) cancel(ctx context.Context, c *client.Client, id polymath.JobID) error {
-	job, err := c.Delete(ctx, id)
-	switch {
+	patient, stop := context.WithTimeout(ctx, submitLimit)
+	defer stop()
+	switch err := c.Cancel(patient, id); {
+	case ctx.Err() != nil:
+		return polymath.Errorf(polymath.Interrupted, "interrupted: %v may or may not be cancelled", id)
 	case err != nil:
 		return err
-	case job.State != polymath.Cancelled.String():
-		return polymath.Errorf(polymath.Conflict, "%v is finished already: it %s", id, job.State)
 	case o.output == outputJSON:
-		return writeLine(o.stdout, job)
+		return writeLine(o.stdout, struct {
+			Job   string `json:"job"`
+			State string `json:"state"`
+		}{id.String(), polymath.Cancelled.String()})
 	}
-	_, err = fmt.Fprintf(o.stdout, "%v %s\n", id, job.State)
+	_, err := fmt.Fprintf(o.stdout, "%v %v\n", id, polymath.Cancelled)
 	return err
 }
 

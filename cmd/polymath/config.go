@@ -56,6 +56,8 @@ func (s *settings) fromEnvironment(flags *pflag.FlagSet) (err error) {
 
 // fromFile reads the configuration file: a YAML object whose keys are the names
 // of flags, of whatever command. A file that was not asked for may be missing.
+// As flags are the only settings, flags keep the values, and a parser is all
+// that a file needs.
 func (s *settings) fromFile(cmd *cobra.Command) error {
 	path := s.config
 	if path == "" {

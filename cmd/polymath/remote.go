@@ -45,8 +45,8 @@ func (r *remote) ask(ctx context.Context, use func(*client.Client) error) error 
 	return use(c)
 }
 
-// submitLimit is how long a server may take to acknowledge jobs, restarts of
-// it included.
+// submitLimit is how long a server may take to acknowledge what is asked of it
+// in the stream, restarts of it included.
 const submitLimit = 30 * time.Second
 
 // submit hands requests in; ctx ends waiting for the acknowledgement.
