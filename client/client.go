@@ -92,7 +92,9 @@ type Outcome struct {
 }
 
 // Submit asks for a job. When it returns nil the job is durable: it will
-// finish, whatever dies.
+// finish, whatever dies. Unavailable and Timeout leave open whether there is a
+// job; any other error says that there is none. To ask again after those two
+// without a second job, give the request a Key.
 func (c *Client) Submit(ctx context.Context, r Request) (polymath.JobID, error) {
 	outcomes, err := c.SubmitMany(ctx, []Request{r})
 	if err != nil {

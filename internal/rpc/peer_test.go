@@ -13,6 +13,7 @@ import (
 
 	"github.com/polymath-run/polymath"
 	"github.com/polymath-run/polymath/api/polymathv1"
+	"github.com/polymath-run/polymath/api/polymathv1/polymathv1connect"
 	"github.com/polymath-run/polymath/client"
 	"github.com/polymath-run/polymath/internal/node"
 	"github.com/polymath-run/polymath/internal/wire"
@@ -41,6 +42,60 @@ func TestIdleStreamStands(t *testing.T) {
 		t.Errorf("the stream broke: %v", err)
 	case <-time.After(4 * limit): // a stream that stands too short shows by then
 	}
+}
+
+// TestStoppedNode: when the node cannot go on, nobody waits for it in vain.
+func TestStoppedNode(t *testing.T) {
+	s := start(t, t.TempDir(), "")
+	r := s.raw()
+	r.join(greet())
+	calls := polymathv1connect.NewPolymathClient(web(t, true), s.url())
+	if err := s.journal.Close(); err != nil {
+		t.Fatal(err)
+	}
+	<-s.node.Failed()
+	for {
+		_, err := r.x.Receive()
+		if err == nil {
+			continue
+		}
+		if connect.CodeOf(err) != connect.CodeUnavailable || !strings.Contains(err.Error(), "the node stopped") {
+			t.Errorf("the stream: %v", err)
+		}
+		break
+	}
+	if _, err := client.Dial(t.Context(), s.url(), client.Options{}); polymath.CodeOf(err) != polymath.Unavailable || !strings.Contains(err.Error(), "the node stopped") {
+		t.Errorf("a new stream: %v", err)
+	}
+	_, err := calls.Submit(t.Context(), connect.NewRequest(&polymathv1.SubmitRequest{Requests: []*polymathv1.Request{{Function: "greet"}}}))
+	if connect.CodeOf(err) != connect.CodeUnavailable {
+		t.Errorf("a call: %v", err)
+	}
+	s.broken = true
+}
+
+// TestStreamWithDeadline: a client that gives its stream a time is told.
+func TestStreamWithDeadline(t *testing.T) {
+	s := start(t, t.TempDir(), "")
+	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+	defer cancel()
+	x := polymathv1connect.NewPolymathClient(web(t, true), s.url()).Exchange(ctx)
+	x.RequestHeader().Set("Connect-Timeout-Ms", "100")
+	if err := x.Send(&polymathv1.Calls{}); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		_, err := x.Receive()
+		if err == nil {
+			continue
+		}
+		if connect.CodeOf(err) != connect.CodeDeadlineExceeded || !strings.Contains(err.Error(), "no deadline") {
+			t.Errorf("%v", err)
+		}
+		break
+	}
+	_ = x.CloseRequest()
+	_ = x.CloseResponse()
 }
 
 // TestSilentReader: what waits for a client that reads nothing is bounded,

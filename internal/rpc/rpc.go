@@ -104,8 +104,13 @@ func (s *Server) hear(ctx context.Context, told <-chan struct{}) error {
 	case <-ctx.Done():
 		return fault(polymath.Errorf(polymath.Timeout, "gave up waiting; what was asked for may still happen: %w", ctx.Err()))
 	case <-s.service.Node().Failed():
-		return fault(polymath.Errorf(polymath.Unavailable, "the node stopped: what was asked for may or may not have happened"))
+		return fault(errStopped())
 	}
+}
+
+// errStopped is what is said when the node cannot go on.
+func errStopped() error {
+	return polymath.Errorf(polymath.Unavailable, "the node stopped: what was asked for may or may not have happened")
 }
 
 func (s *Server) outcome(id polymath.JobID, existing bool, err error) *polymathv1.Outcome {

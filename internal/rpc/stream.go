@@ -75,10 +75,14 @@ func (s *Server) Exchange(ctx context.Context, x *exchange) error {
 	if cause := context.Cause(ctx); cause != nil && err == nil {
 		err = cause
 	}
-	if errors.Is(err, io.EOF) || errors.Is(err, context.Canceled) {
+	switch {
+	case errors.Is(err, io.EOF) || errors.Is(err, context.Canceled):
 		return nil
+	case errors.Is(err, context.DeadlineExceeded):
+		return fault(polymath.Errorf(polymath.Timeout, "the time the client set for this stream is over: a stream needs no deadline"))
+	default:
+		return fault(err)
 	}
-	return fault(err)
 }
 
 // read takes the messages of the client until the stream ends.
@@ -104,6 +108,12 @@ func (st *stream) read(ctx context.Context, x *exchange) error {
 func (st *stream) write(ctx context.Context, x *exchange) error {
 	g := newGuard(controller(ctx), st.server.writeLimit)
 	defer g.end()
+	failed := st.server.service.Node().Failed()
+	select {
+	case <-failed:
+		return errStopped()
+	default:
+	}
 	if err := g.send(x, &polymathv1.Replies{}); err != nil {
 		return err
 	}
@@ -111,6 +121,8 @@ func (st *stream) write(ctx context.Context, x *exchange) error {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-failed: // nothing more will be answered
+			return errStopped()
 		case <-st.out.wake:
 		}
 		// Whoever holds the node now has more to tell, most likely: one
