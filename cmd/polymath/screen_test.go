@@ -1,10 +1,12 @@
 package main
 
 import (
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/polymath-run/polymath"
+	"github.com/polymath-run/polymath/api"
 )
 
 func TestPaceLine(t *testing.T) {
@@ -45,5 +47,50 @@ func TestPaceLine(t *testing.T) {
 				t.Errorf("%q has %d columns of %d: the cursor would wrap", got, len(got), c.width)
 			}
 		})
+	}
+}
+
+// TestScreenWipesAllLines: whatever was drawn last is wiped, line by line, before
+// anything else is written.
+func TestScreenWipesAllLines(t *testing.T) {
+	var out strings.Builder
+	s := &screen{out: &out, width: 80}
+	s.draw("one\ntwo\nthree")
+	s.draw("one")
+	if _, err := s.Write([]byte("said\n")); err != nil {
+		t.Fatal(err)
+	}
+	s.wipe()
+	const wipe = clearLine
+	want := wipe + "one\ntwo\nthree" + wipe + lineAbove + wipe + lineAbove + wipe + "one" + wipe + "said\n"
+	if out.String() != want {
+		t.Errorf("%q, want %q", &out, want)
+	}
+}
+
+// TestWall draws what is known of jobs, in lines that fit, and how many more
+// there are.
+func TestWall(t *testing.T) {
+	for _, c := range []struct{ width, lines int }{{80, maxDrawn + 1}, {12, maxDrawn + 1}, {1, maxDrawn + 1}} {
+		var out strings.Builder
+		w := wall{screen: &screen{out: &out, width: c.width}, begun: time.Now(), paces: make(map[*tracked]*pace)}
+		for range maxDrawn + 5 {
+			job := &tracked{}
+			job.tell(&api.Progressed{State: "running", Units: 10, Done: 3})
+			w.open = append(w.open, job)
+		}
+		w.draw()
+		lines := strings.Split(strings.TrimPrefix(out.String(), clearLine), "\n")
+		if len(lines) != c.lines {
+			t.Errorf("%d columns: %d lines, want %d", c.width, len(lines), c.lines)
+		}
+		for _, line := range lines {
+			if len(line) >= c.width {
+				t.Errorf("%q does not fit into %d columns", line, c.width)
+			}
+		}
+		if c.width == 80 && (!strings.Contains(lines[0], " 30.0 % [") || lines[maxDrawn] != "and 5 more") {
+			t.Errorf("%q", lines)
+		}
 	}
 }

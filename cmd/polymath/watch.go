@@ -219,6 +219,9 @@ func (w *wall) draw() {
 			lines = append(lines, t.id.String()+" "+w.paces[t].line(&job, working, time.Now(), w.screen.width-len(t.id.String())-1))
 		}
 	}
+	for i, line := range lines { // one that goes on below could not be wiped
+		lines[i] = line[:min(len(line), max(w.screen.width-1, 0))]
+	}
 	if len(lines) > 0 {
 		w.screen.draw(strings.Join(lines, "\n"))
 	}
