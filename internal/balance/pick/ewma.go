@@ -18,9 +18,9 @@ const (
 	unknown = float64(math.MaxInt64 >> 16)
 )
 
-// PeakEWMA looks at two backends by chance and picks the one that costs less.
-// Cost is a moving average of latency that rises to a peak at once and falls
-// slowly, times the requests in flight, by the weight:
+// PeakEWMA looks at two backends, drawn in proportion to weight, and picks the
+// one with less load: a moving average of latency that rises to a peak at once
+// and falls slowly, times the requests in flight, by the weight:
 //
 //	w    = exp(-(now - stamp) / decay)
 //	cost = latency                        where latency > cost
@@ -33,9 +33,9 @@ const (
 type PeakEWMA struct {
 	list
 	roster
+	lottery
 
 	decay time.Duration
-	open  []int // indexes that take requests
 }
 
 // peak is the average of one backend.
@@ -59,55 +59,29 @@ func (p *PeakEWMA) Update(backends []Backend) error {
 		return err
 	}
 	p.roster.update(backends)
-	p.open = p.open[:0]
-	for i := range p.backends {
-		if p.backends[i].takes() {
-			p.open = append(p.open, i)
-		}
-	}
+	p.lottery.update(backends)
 	return nil
 }
 
-// Pick implements Policy. Two different backends are drawn, every pair equally
-// often; where one of them is to be avoided the other takes the request.
+// Pick implements Policy. Where one of the two is to be avoided the other takes
+// the request; where both are, the next in the list that may.
 func (p *PeakEWMA) Pick(r Request) int {
-	best := p.better(r)
-	if best == None && len(r.Avoid) > 0 && len(p.open) > 0 {
-		best = p.next(p.open[scale(r.Random, uint64(len(p.open)))], r.Avoid)
+	if p.total() == 0 {
+		return None
+	}
+	a, b := p.two(r.Random)
+	mayA, mayB := p.eligible(a, r.Avoid), p.eligible(b, r.Avoid)
+	best := a
+	switch {
+	case !mayA && !mayB:
+		best = p.next(b, r.Avoid)
+	case !mayA || mayB && p.load(b, r.Now) < p.load(a, r.Now):
+		best = b
 	}
 	if best != None {
 		p.loads[best].inFlight++
 	}
 	return best
-}
-
-// better draws two and gives the cheaper that is eligible, or None.
-func (p *PeakEWMA) better(r Request) int {
-	n := uint64(len(p.open))
-	switch n {
-	case 0:
-		return None
-	case 1:
-		if p.eligible(p.open[0], r.Avoid) {
-			return p.open[0]
-		}
-		return None
-	}
-	first := scale(r.Random, n)
-	second := scale(mix(r.Random), n-1)
-	if second >= first {
-		second++
-	}
-	a, b := p.open[first], p.open[second]
-	mayA, mayB := p.eligible(a, r.Avoid), p.eligible(b, r.Avoid)
-	switch {
-	case !mayA && !mayB:
-		return None
-	case !mayA || mayB && p.load(b, r.Now) < p.load(a, r.Now):
-		return b
-	default:
-		return a
-	}
 }
 
 // load is what one more request would make of backend i.
