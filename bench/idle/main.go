@@ -9,9 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"github.com/polymath-run/polymath/bench/process"
@@ -25,21 +23,10 @@ const settle = 3 * time.Second
 func main() {
 	length := flag.Duration("length", 20*time.Second, "how long they are watched")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := measure(ctx, *length, os.Stdout)
-	stop()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "idle: NOT MEASURED:", err)
-		os.Exit(1)
-	}
+	process.Main("idle", func(ctx context.Context, place string) error { return measure(ctx, place, *length, os.Stdout) })
 }
 
-func measure(ctx context.Context, length time.Duration, out io.Writer) (err error) {
-	place, err := os.MkdirTemp("", "polymath-idle-")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(place)) }()
+func measure(ctx context.Context, place string, length time.Duration, out io.Writer) (err error) {
 	program, err := server.Build(ctx, place)
 	if err != nil {
 		return err

@@ -18,19 +18,17 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"runtime"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/polymath-run/polymath/bench/device"
+	"github.com/polymath-run/polymath/bench/process"
 )
 
 // settings of a measurement.
@@ -46,21 +44,10 @@ func main() {
 	flag.IntVar(&s.rounds, "rounds", 3, "how many rounds; the middle one counts")
 	flag.BoolVar(&s.peers, "peers", false, "measure the peers alone, and print no bars")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := measure(ctx, s, os.Stdout)
-	stop()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "jobs: NOT MEASURED:", err)
-		os.Exit(1)
-	}
+	process.Main("jobs", func(ctx context.Context, place string) error { return measure(ctx, place, s, os.Stdout) })
 }
 
-func measure(ctx context.Context, s settings, out io.Writer) (err error) {
-	place, err := os.MkdirTemp("", "polymath-jobs-")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(place)) }()
+func measure(ctx context.Context, place string, s settings, out io.Writer) (err error) {
 	if err := device.Check(place); err != nil {
 		return err
 	}

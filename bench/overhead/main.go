@@ -19,11 +19,9 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/polymath-run/polymath/bench/process"
@@ -44,21 +42,10 @@ func main() {
 	}
 	pairs := flag.Int("pairs", 5, "how many pairs of job and kernel; the middle one is the bar")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := measure(ctx, *pairs, os.Stdout)
-	stop()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "overhead: NOT MEASURED:", err)
-		os.Exit(1)
-	}
+	process.Main("overhead", func(ctx context.Context, place string) error { return measure(ctx, place, *pairs, os.Stdout) })
 }
 
-func measure(ctx context.Context, pairs int, out io.Writer) (err error) {
-	place, err := os.MkdirTemp("", "polymath-overhead-")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(place)) }()
+func measure(ctx context.Context, place string, pairs int, out io.Writer) error {
 	program, err := server.Build(ctx, place)
 	if err != nil {
 		return err

@@ -12,12 +12,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"slices"
-	"syscall"
 	"time"
 
+	"github.com/polymath-run/polymath/bench/process"
 	"github.com/polymath-run/polymath/bench/server"
 	"github.com/polymath-run/polymath/client"
 )
@@ -35,21 +34,10 @@ func main() {
 	}
 	trials := flag.Int("trials", 11, "how many workers are killed; the middle one is the bar")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := measure(ctx, *trials, os.Stdout)
-	stop()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "recover: NOT MEASURED:", err)
-		os.Exit(1)
-	}
+	process.Main("recover", func(ctx context.Context, place string) error { return measure(ctx, place, *trials, os.Stdout) })
 }
 
-func measure(ctx context.Context, trials int, out io.Writer) (err error) {
-	place, err := os.MkdirTemp("", "polymath-recover-")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(place)) }()
+func measure(ctx context.Context, place string, trials int, out io.Writer) (err error) {
 	program, err := server.Build(ctx, place)
 	if err != nil {
 		return err

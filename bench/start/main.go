@@ -7,7 +7,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -17,6 +16,7 @@ import (
 	"time"
 
 	"github.com/polymath-run/polymath/bench/checkout"
+	"github.com/polymath-run/polymath/bench/process"
 )
 
 // What is run, and what it must print.
@@ -28,18 +28,10 @@ const (
 const warmRuns = 5 // the middle one is the bar
 
 func main() {
-	if err := measure(context.Background()); err != nil {
-		fmt.Fprintln(os.Stderr, "start:", err)
-		os.Exit(1)
-	}
+	process.Main("start", measure)
 }
 
-func measure(ctx context.Context) (err error) {
-	place, err := os.MkdirTemp("", "polymath-start-")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(place)) }()
+func measure(ctx context.Context, place string) error {
 	m := measurement{place}
 	cold, err := m.cold(ctx)
 	if err != nil {
