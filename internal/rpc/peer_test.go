@@ -381,6 +381,47 @@ func TestLargeMessages(t *testing.T) {
 	good.submit("greet", `{}`)
 }
 
+// TestCrowdedMessages: one that asks for very much in few bytes ends its stream
+// with a word; as much as a stream may owe and more is answered.
+func TestCrowdedMessages(t *testing.T) {
+	s := start(t, t.TempDir(), "")
+	good, bad := s.raw(), s.raw()
+	_ = bad.x.Send(&polymathv1.Calls{Beats: make([][]byte, 300_000), Forgotten: make([]uint64, 300_000)})
+	for {
+		_, err := bad.x.Receive()
+		if err == nil {
+			continue
+		}
+		if connect.CodeOf(err) != connect.CodeInvalidArgument || !strings.Contains(err.Error(), "600000 things") {
+			t.Errorf("%v", err)
+		}
+		break
+	}
+	good.join(greet())
+	id := good.submit("greet", `{}`)
+	m := &polymathv1.Calls{Forgotten: make([]uint64, 70_000)}
+	for range 70_000 {
+		m.Submissions = append(m.Submissions, &polymathv1.Submission{Call: good.next(), Request: &polymathv1.Request{Function: "greet"}})
+	}
+	good.send(m)
+	taken := 0
+	for _, sub := range m.GetSubmissions() {
+		switch p := good.reply(sub.GetCall()); p.GetError().GetCode() {
+		case "":
+			taken++
+		case "overloaded":
+		default:
+			t.Fatal(p)
+		}
+	}
+	if taken == 0 || taken == len(m.GetSubmissions()) {
+		t.Errorf("%d of %d were taken", taken, len(m.GetSubmissions()))
+	}
+	if job := good.get(id); job.GetState() != "queued" {
+		t.Errorf("%v", job)
+	}
+}
+
 // TestTooManyStreams: those who are one too many are told.
 func TestTooManyStreams(t *testing.T) {
 	s := start(t, t.TempDir(), "")

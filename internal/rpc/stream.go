@@ -21,6 +21,7 @@ import (
 const (
 	maxOwed      = 65_536           // calls that are not answered yet
 	maxSessions  = 100              // of workers
+	maxParts     = 4 * maxOwed      // of one message: each takes the node for a moment
 	maxReads     = 256              // jobs read with the node in hand at a time
 	writeTimeout = 15 * time.Second // for one message; a client that reads nothing is gone
 )
@@ -99,8 +100,17 @@ func (st *stream) read(ctx context.Context, x *exchange) error {
 		if err != nil {
 			return err
 		}
+		if n := parts(m); n > maxParts {
+			return polymath.Errorf(polymath.TooLarge, "a message asks for %d things, more than %d", n, maxParts)
+		}
 		st.take(m)
 	}
+}
+
+// parts is how many things a message asks for.
+func parts(m *polymathv1.Calls) int {
+	return len(m.GetSubmissions()) + len(m.GetGets()) + len(m.GetWaits()) + len(m.GetForgotten()) + len(m.GetCancels()) +
+		len(m.GetJoins()) + len(m.GetDemands()) + len(m.GetBeats()) + len(m.GetProgress()) + len(m.GetReports()) + len(m.GetLeaves())
 }
 
 // write sends what gathers in the outbox until the stream ends. The first

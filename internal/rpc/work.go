@@ -68,14 +68,13 @@ func (st *stream) join(b *node.Batch, j *polymathv1.Join) {
 	if !st.owe(call) {
 		return
 	}
+	if len(st.sessions)+st.joining >= maxSessions {
+		st.done(call, polymath.Errorf(polymath.Overloaded, "a stream has at most %d workers: open another", maxSessions))
+		return
+	}
 	declared := declarations(j.GetFunctions())
 	catalog := st.server.service.Catalog()
-	err := catalog.Declare(declared)
-	if err == nil && len(st.sessions)+st.joining >= maxSessions {
-		catalog.Retract(declared)
-		err = polymath.Errorf(polymath.Overloaded, "a stream has at most %d workers: open another", maxSessions)
-	}
-	if err != nil {
+	if err := catalog.Declare(declared); err != nil {
 		st.done(call, err)
 		return
 	}
