@@ -134,3 +134,33 @@ func TestWaitersStop(t *testing.T) {
 		}
 	})
 }
+
+// TestVanishedWorkerCounts: what a worker had not begun when it vanished was
+// no attempt; what it had begun was one. (W8)
+func TestVanishedWorkerCounts(t *testing.T) {
+	p := open(t, t.TempDir())
+	gone, leases := p.joined("gone", "f", 2)
+	spec := polymath.Spec{Function: "f", Plan: polymath.Plan{Units: 1, Reducer: polymath.Count}}
+	for range 2 {
+		if _, _, err := p.node.Submit(t.Context(), "", spec); err != nil {
+			t.Fatal(err)
+		}
+	}
+	begun, waiting := <-leases, <-leases
+	p.node.Do(func(b *node.Batch) {
+		b.Detach(gone, p.routes[gone])
+		b.Progress(begun.Token, 0) // after it, so that it is not called slow first
+	})
+	_, leases = p.joined("next", "f", 2)
+	for range 2 {
+		want, ls := uint32(1), <-leases
+		if ls.Job == begun.Job {
+			want = 2
+		} else if ls.Job != waiting.Job {
+			t.Errorf("granted %+v", ls)
+		}
+		if ls.Attempt != want {
+			t.Errorf("attempt %d, want %d: %+v", ls.Attempt, want, ls)
+		}
+	}
+}

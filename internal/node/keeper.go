@@ -271,8 +271,7 @@ func (k *keeper) look(w *watch, now time.Duration) {
 	switch {
 	case w.token.IsZero():
 		if now-w.seen >= beatLimit {
-			w.ending = true
-			k.core.Propose(&ledger.Close{Session: w.session, Lost: true}, again)
+			k.lose(w, again)
 		}
 	case !w.started && !w.restart:
 		if now-w.seen >= startLimit {
@@ -286,6 +285,19 @@ func (k *keeper) look(w *watch, now time.Duration) {
 		w.slow = 0
 		k.core.Propose(&ledger.Suspect{Term: k.term, Token: w.token}, k.over(func() {}))
 	}
+}
+
+// lose closes a session that was silent for too long. What it had not begun
+// goes back uncounted first, to somebody else; what is left counts.
+func (k *keeper) lose(w *watch, done func(ledger.Answer)) {
+	w.ending = true
+	k.core.Propose(&ledger.Demand{Session: w.session}, func(ledger.Answer) {})
+	for _, held := range slices.Clone(k.watches) {
+		if held.session == w.session && held != w && !held.started && !held.restart && !held.ending {
+			k.expire(held, "not begun by a worker that vanished", func(ledger.Answer) {})
+		}
+	}
+	k.core.Propose(&ledger.Close{Session: w.session, Lost: true}, done)
 }
 
 func (k *keeper) expire(w *watch, why string, done func(ledger.Answer)) {

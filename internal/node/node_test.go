@@ -33,6 +33,7 @@ type place struct {
 	journal *local.Journal
 	archive *archive.Archive
 	node    *node.Node
+	routes  map[polymath.Ref]*node.Route // of those joined
 }
 
 func open(t testing.TB, dir string) *place {
@@ -43,7 +44,7 @@ func open(t testing.TB, dir string) *place {
 // openWith opens a node with other options.
 func openWith(t testing.TB, dir string, change func(*node.Options)) *place {
 	t.Helper()
-	p := &place{t: t, dir: dir}
+	p := &place{t: t, dir: dir, routes: make(map[polymath.Ref]*node.Route)}
 	must := func(err error) {
 		t.Helper()
 		if err != nil {

@@ -291,6 +291,7 @@ func (p *place) joined(name, function string, slots uint32) (polymath.Ref, <-cha
 		})
 	})
 	s := <-told
+	p.routes[s] = route
 	if _, err := p.node.Propose(context.Background(), &ledger.Demand{Session: s, Functions: []string{function}, Slots: slots}); err != nil {
 		p.t.Fatal(err)
 	}
