@@ -24,8 +24,9 @@ const (
 	archiveName    = "archive.db"
 )
 
-// format is the layout this code makes, and the newest it knows.
-const format = 1
+// format is the layout this code makes, and the only one it knows: it goes up
+// by one whenever the bytes of anything in the directory change their meaning.
+const format = 2
 
 // formatText is what FORMAT says: a line for people, and for fmt.Sscanf.
 const formatText = "polymath data directory, format %d\n"
@@ -141,6 +142,12 @@ func (d *directory) settleFormat(root disk.FS) error {
 		return polymath.Errorf(polymath.Damaged,
 			"%s is of a newer Polymath: it has format %d and this one knows up to %d. Nothing was changed: use the newer Polymath, "+
 				"or another directory with --data", d.path, found, format)
+	}
+	if found < format {
+		return polymath.Errorf(polymath.Damaged,
+			"%s is of an older Polymath, from before the first release: it has format %d and this one reads format %d. Nothing was "+
+				"changed: let the older Polymath finish its jobs, then move the directory away; or name another one with --data",
+			d.path, found, format)
 	}
 	return nil
 }

@@ -69,8 +69,8 @@ func TestDirectorySurvivesAnInterruptedBeginning(t *testing.T) {
 		"empty":            {},
 		"locked":           {lockName: ""},
 		"format not whole": {lockName: "", freshName: "polym"},
-		"holder not whole": {lockName: "", formatName: "polymath data directory, format 1\n", newHolderName: `{"pi`},
-		"killed":           {lockName: "", formatName: "polymath data directory, format 1\n", holderName: `{"pid":1}`},
+		"holder not whole": {lockName: "", formatName: "polymath data directory, format 2\n", newHolderName: `{"pi`},
+		"killed":           {lockName: "", formatName: "polymath data directory, format 2\n", holderName: `{"pid":1}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := t.TempDir()
@@ -83,7 +83,7 @@ func TestDirectorySurvivesAnInterruptedBeginning(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if text, err := os.ReadFile(d.file(formatName)); err != nil || string(text) != "polymath data directory, format 1\n" {
+			if text, err := os.ReadFile(d.file(formatName)); err != nil || string(text) != "polymath data directory, format 2\n" {
 				t.Errorf("FORMAT says %q: %v", text, err)
 			}
 			if err := d.close(); err != nil {
@@ -99,7 +99,8 @@ func TestDirectoryIsRefused(t *testing.T) {
 	for _, c := range []struct{ name, file, text, want string }{
 		{"foreign", "letter.txt", "Dear", "holds files (letter.txt) but no FORMAT"},
 		{"a copy without FORMAT", journalName, "", "an incomplete copy of one"},
-		{"newer", formatName, "polymath data directory, format 2\n", "has format 2 and this one knows up to 1"},
+		{"newer", formatName, "polymath data directory, format 3\n", "has format 3 and this one knows up to 2"},
+		{"older", formatName, "polymath data directory, format 1\n", "has format 1 and this one reads format 2"},
 		{"empty FORMAT", formatName, "", "is damaged"},
 		{"format 0", formatName, "polymath data directory, format 0\n", "is damaged"},
 	} {
