@@ -58,7 +58,7 @@ func (h *History) Series(r Resolution, from, to int64) []Point {
 	if r == TenSeconds {
 		source = &h.coarse
 	}
-	all := source.points // the array is never replaced
+	all := source.points                 // the array is never replaced
 	if from = max(from, 1); to <= from { // an empty slot begins at 0
 		return nil
 	}

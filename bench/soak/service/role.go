@@ -37,6 +37,11 @@ const (
 	lanes     = 4 // orders a client has at a time
 
 	auditLanes = 64 // orders the audit has at a time
+
+	// attempts of a part. Workers die here as often as others draw breath; a
+	// part is to outlive that, and one that takes its workers with it is not
+	// what this is about.
+	attempts = polymath.MaxAttempts
 )
 
 // Bounds of waiting for a server that is dead most of the time.
@@ -173,7 +178,7 @@ func (b *buyer) next() error {
 // way is brought to its end.
 func (b *buyer) settle(o *order) error {
 	err := repeat(context.Background(), func(ctx context.Context) error {
-		job, err := b.client.Submit(ctx, client.Request{Function: sumName, Input: o.input(), Key: o.key(b.name)})
+		job, err := b.client.Submit(ctx, client.Request{Function: sumName, Input: o.input(), Attempts: attempts, Key: o.key(b.name)})
 		if err != nil {
 			return err
 		}
