@@ -20,7 +20,7 @@ import (
 
 const (
 	// MaxBackends is the most backends of one policy: indexes fit in 16 bits,
-	// and a walk over all of them stays below ten microseconds.
+	// and a walk over all of them takes some tens of microseconds.
 	MaxBackends = 4096
 
 	// MaxWeight is the largest weight of a backend. Products of it with all

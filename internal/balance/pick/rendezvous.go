@@ -43,12 +43,12 @@ func (p *Rendezvous) Pick(r Request) int {
 	if p.even {
 		return p.highest(r)
 	}
-	best, least := None, math.Inf(1)
+	best, least, key := None, math.Inf(1), mix(r.Key)
 	for i := range p.backends {
 		if !p.eligible(i, r.Avoid) {
 			continue
 		}
-		draw := -math.Log(unit(p.draw(r.Key, i))) / float64(p.backends[i].Weight)
+		draw := -math.Log(unit(mix(key^p.seeds[i]))) / float64(p.backends[i].Weight)
 		if draw < least {
 			best, least = i, draw
 		}
@@ -59,19 +59,17 @@ func (p *Rendezvous) Pick(r Request) int {
 // highest needs no logarithm: where weights are equal, the order of the draws is
 // that of the hashes.
 func (p *Rendezvous) highest(r Request) int {
-	best, most := None, uint64(0)
+	best, most, key := None, uint64(0), mix(r.Key)
 	for i := range p.backends {
 		if !p.eligible(i, r.Avoid) {
 			continue
 		}
-		if draw := p.draw(r.Key, i); best == None || draw > most {
+		if draw := mix(key ^ p.seeds[i]); best == None || draw > most {
 			best, most = i, draw
 		}
 	}
 	return best
 }
-
-func (p *Rendezvous) draw(key uint64, i int) uint64 { return mix(mix(key) ^ p.seeds[i]) }
 
 // unit brings 64 random bits into (0, 1), both ends excluded.
 func unit(random uint64) float64 {

@@ -97,9 +97,7 @@ func (p *Ring) Update(backends []Backend) error {
 	if !stay {
 		p.place(n)
 	}
-	if p.bound > 0 {
-		p.count()
-	}
+	p.count()
 	return nil
 }
 
@@ -117,27 +115,35 @@ func (p *Ring) place(n int) {
 	})
 }
 
-// count begins the sums of the bound anew.
+// count begins the sums anew.
 func (p *Ring) count() {
 	for _, l := range p.named {
 		l.counted = false
 	}
-	p.roster.update(p.backends)
+	if p.bound > 0 {
+		p.roster.update(p.backends)
+	}
 	p.weight, p.total = 0, 0
-	for i, l := range p.loads {
-		if p.backends[i].takes() {
-			l.counted = true
-			p.weight += int64(p.backends[i].Weight)
-			p.total += l.inFlight
+	for i := range p.backends {
+		if !p.backends[i].takes() {
+			continue
+		}
+		p.weight += int64(p.backends[i].Weight)
+		if p.bound > 0 {
+			p.loads[i].counted = true
+			p.total += p.loads[i].inFlight
 		}
 	}
 }
 
 // Pick implements Policy.
 func (p *Ring) Pick(r Request) int {
+	weight, total := p.sums(r.Avoid)
+	if weight == 0 {
+		return None // without a walk past every point
+	}
 	n := len(p.points)
 	at := sort.Search(n, func(i int) bool { return p.points[i].hash >= r.Key })
-	weight, total := p.sums(r.Avoid)
 	for range n {
 		if at >= n {
 			at = 0
@@ -155,15 +161,19 @@ func (p *Ring) Pick(r Request) int {
 	return None
 }
 
-// sums gives weight and requests in flight of the eligible backends.
+// sums gives weight of the eligible backends and, where there is a bound, the
+// requests in flight at them.
 func (p *Ring) sums(avoid []int) (weight, total int64) {
-	if p.bound == 0 || len(avoid) == 0 {
+	if len(avoid) == 0 {
 		return p.weight, p.total
 	}
-	for i, l := range p.loads {
-		if p.eligible(i, avoid) {
-			weight += int64(p.backends[i].Weight)
-			total += l.inFlight
+	for i := range p.backends {
+		if !p.eligible(i, avoid) {
+			continue
+		}
+		weight += int64(p.backends[i].Weight)
+		if p.bound > 0 {
+			total += p.loads[i].inFlight
 		}
 	}
 	return weight, total
