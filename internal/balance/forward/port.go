@@ -61,6 +61,13 @@ type Director interface {
 	// can be told again whole.
 	Retry(x *Exchange, r Result) bool
 
+	// Hedge is asked once, before the first attempt of an exchange that is Again
+	// and whose request can be told again whole: after how long without the head
+	// of an answer a second upstream is asked as well. 0 is never. When the time
+	// is up, Pick is asked for the second; nil leaves it at the first. The first
+	// head wins, and the other attempt is Done as Abandoned.
+	Hedge(x *Exchange) time.Duration
+
 	// End is called when an exchange is over, however it ended.
 	End(x *Exchange)
 }

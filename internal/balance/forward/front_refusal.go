@@ -1,0 +1,126 @@
+package forward
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+
+	"github.com/polymath-run/polymath"
+	"github.com/polymath-run/polymath/api"
+)
+
+// Failure is the answer to a request whose last attempt ended so, and which no
+// upstream has answered.
+func Failure(k Kind) *Refusal {
+	switch k {
+	case Unreached:
+		return &Refusal{
+			Status: http.StatusServiceUnavailable, Header: "Retry-After: 1\r\n", Title: "no upstream can be reached",
+			Detail: "no connection to an upstream came about; look at its address and whether it runs",
+		}
+	case Late:
+		return &Refusal{
+			Status: http.StatusGatewayTimeout, Title: "the upstream did not answer in time",
+			Detail: "the request was sent and no answer came in time; it may have had an effect",
+		}
+	default:
+		return &Refusal{
+			Status: http.StatusBadGateway, Title: "the upstream gave no usable answer",
+			Detail: "its connection ended, or what came was no HTTP; the request may have had an effect",
+		}
+	}
+}
+
+// Nobody is the answer when Pick has nobody.
+func Nobody() *Refusal {
+	return &Refusal{
+		Status: http.StatusServiceUnavailable, Header: "Retry-After: 1\r\n", Title: "no upstream is available",
+		Detail: "every upstream is down, draining or busy; try again later",
+	}
+}
+
+// Expired is the answer when the deadline of an exchange has passed.
+func Expired() *Refusal {
+	return &Refusal{
+		Status: http.StatusGatewayTimeout, Title: "the deadline has passed",
+		Detail: "no answer came before the deadline of the request; it may have had an effect",
+	}
+}
+
+// Malformed is the answer to what is no request; why says what is wrong with it.
+func Malformed(why string) *Refusal {
+	return &Refusal{Status: http.StatusBadRequest, Title: "not a valid HTTP request", Detail: why}
+}
+
+// TooLarge is the answer to a request head of more than MaxHead bytes.
+func TooLarge() *Refusal {
+	return &Refusal{
+		Status: http.StatusRequestHeaderFieldsTooLarge, Title: "the request's head is too large",
+		Detail: "request line and fields may have " + strconv.Itoa(MaxHead) + " bytes together",
+	}
+}
+
+// Slow is the answer to a request that did not come in time.
+func Slow() *Refusal {
+	return &Refusal{
+		Status: http.StatusRequestTimeout, Title: "the request did not come in time",
+		Detail: "it was begun and not ended in time; send it again",
+	}
+}
+
+// code is the product's word for the status of a refusal.
+func (r *Refusal) code() polymath.Code {
+	switch r.Status {
+	case http.StatusUnauthorized:
+		return polymath.Unauthenticated
+	case http.StatusForbidden:
+		return polymath.PermissionDenied
+	case http.StatusNotFound:
+		return polymath.NotFound
+	case http.StatusRequestEntityTooLarge, http.StatusRequestHeaderFieldsTooLarge, http.StatusRequestURITooLong:
+		return polymath.TooLarge
+	case http.StatusTooManyRequests:
+		return polymath.RateLimited
+	case http.StatusRequestTimeout, http.StatusGatewayTimeout:
+		return polymath.Timeout
+	case http.StatusInternalServerError:
+		return polymath.Internal
+	}
+	if r.Status >= http.StatusInternalServerError {
+		return polymath.Unavailable
+	}
+	return polymath.InvalidArgument
+}
+
+// Body is the problem+json of a refusal, with a line's end.
+func (r *Refusal) Body() []byte {
+	code := r.code()
+	text, err := json.Marshal(&api.Problem{
+		Type: code.Problem(), Title: r.Title, Status: r.Status, Detail: r.Detail, Code: code.String(),
+	})
+	if err != nil {
+		panic("forward: a problem cannot be written: " + err.Error()) // it is strings and a number
+	}
+	return append(text, '\n')
+}
+
+// Append appends the whole answer as HTTP/1.1. The answer to a HEAD has no body;
+// closing tells the client that its connection ends.
+func (r *Refusal) Append(dst []byte, head, closing bool) []byte {
+	body := r.Body()
+	dst = append(dst, "HTTP/1.1 "...)
+	dst = strconv.AppendInt(dst, int64(r.Status), 10)
+	dst = append(append(append(dst, ' '), http.StatusText(r.Status)...), "\r\n"...)
+	dst = append(append(dst, "Content-Type: "...), api.ProblemType...)
+	dst = append(dst, "\r\nX-Content-Type-Options: nosniff\r\nContent-Length: "...)
+	dst = append(strconv.AppendInt(dst, int64(len(body)), 10), "\r\n"...)
+	dst = append(dst, r.Header...)
+	if closing {
+		dst = append(dst, "Connection: close\r\n"...)
+	}
+	dst = append(dst, "\r\n"...)
+	if head {
+		return dst
+	}
+	return append(dst, body...)
+}
