@@ -49,7 +49,12 @@ type Director interface {
 	Begin(x *Exchange) *Refusal
 
 	// Pick chooses whom to try next and records it in x; nil when nobody is
-	// left. Each Pick is followed by one Done with the same upstream.
+	// left, with x.Refusal for the answer where no attempt has got one. Each
+	// upstream that Pick gave gets one Done.
+	//
+	// A Pick while an attempt is under way is a hedge; nil means only that there
+	// is none then. Whichever answers first is the answer, and the other is
+	// Abandoned.
 	Pick(x *Exchange) *Upstream
 
 	// Done tells how an attempt ended: when its answer is complete, or as soon
@@ -86,6 +91,9 @@ type Exchange struct {
 	Begun    time.Duration // on the clock of Now
 	Answered time.Duration // when the head of the answer had come; 0: not yet
 	Deadline time.Duration // 0: none; set by Begin, kept by the forwarder
+	Hedge    time.Duration // when to Pick once more if no head of an answer has come; 0: never; set by Pick
+
+	Refusal *Refusal // set by Pick where it gives nil
 
 	Status   int   // of the answer the client got; 0: none
 	Received int64 // bytes of body from the client
