@@ -91,6 +91,10 @@ type Exchange struct {
 	Begun    time.Duration // on the clock of Now
 	Answered time.Duration // when the head of the answer had come; 0: not yet
 	Deadline time.Duration // 0: none; set by Begin, kept by the forwarder
+	// Fields are further lines for the head of the upstream's final answer, each
+	// with its CRLF: Begin appends to it, mostly nothing. The forwarder empties
+	// it before each Begin and keeps its memory. A refusal has its own.
+	Fields []byte
 	Hedge    time.Duration // when to Pick once more if no head of an answer has come; 0: never; set by Pick
 
 	Refusal *Refusal // set by Pick where it gives nil
