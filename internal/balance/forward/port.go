@@ -51,10 +51,6 @@ type Director interface {
 	// Pick chooses whom to try next and records it in x; nil when nobody is
 	// left, with x.Refusal for the answer where no attempt has got one. Each
 	// upstream that Pick gave gets one Done.
-	//
-	// A Pick while an attempt is under way is a hedge; nil means only that there
-	// is none then. Whichever answers first is the answer, and the other is
-	// Abandoned.
 	Pick(x *Exchange) *Upstream
 
 	// Done tells how an attempt ended: when its answer is complete, or as soon
@@ -95,7 +91,6 @@ type Exchange struct {
 	// with its CRLF: Begin appends to it, mostly nothing. The forwarder empties
 	// it before each Begin and keeps its memory. A refusal has its own.
 	Fields []byte
-	Hedge    time.Duration // when to Pick once more if no head of an answer has come; 0: never; set by Pick
 
 	Refusal *Refusal // set by Pick where it gives nil
 
