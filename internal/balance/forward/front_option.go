@@ -11,10 +11,6 @@ import (
 
 // The limits of the forwarders. Options has those that can be set.
 const (
-	// MaxHead is the most bytes of a request's or an answer's head, its final
-	// empty line included. A larger request is answered with 431.
-	MaxHead = 64 << 10
-
 	// MaxReplay is the most bytes of a request, head and body together, that are
 	// kept so that it can be told again to another upstream.
 	MaxReplay = 64 << 10

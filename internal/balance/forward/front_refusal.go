@@ -7,6 +7,7 @@ import (
 
 	"github.com/polymath-run/polymath"
 	"github.com/polymath-run/polymath/api"
+	"github.com/polymath-run/polymath/internal/balance/http1"
 )
 
 // Failure is the answer to a request whose last attempt ended so, and which no
@@ -47,17 +48,10 @@ func Expired() *Refusal {
 	}
 }
 
-// Malformed is the answer to what is no request; why says what is wrong with it.
-func Malformed(why string) *Refusal {
-	return &Refusal{Status: http.StatusBadRequest, Title: "not a valid HTTP request", Detail: why}
-}
-
-// TooLarge is the answer to a request head of more than MaxHead bytes.
-func TooLarge() *Refusal {
-	return &Refusal{
-		Status: http.StatusRequestHeaderFieldsTooLarge, Title: "the request's head is too large",
-		Detail: "request line and fields may have " + strconv.Itoa(MaxHead) + " bytes together",
-	}
+// Malformed is the answer to what is no request.
+func Malformed(why http1.Reason) *Refusal {
+	status := why.Status()
+	return &Refusal{Status: status, Title: "not a request that is taken here", Detail: why.String()}
 }
 
 // Slow is the answer to a request that did not come in time.
