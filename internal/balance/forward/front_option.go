@@ -118,6 +118,14 @@ func (o Options) filled() (Options, error) {
 	return o, o.Timeouts.fill()
 }
 
+// DefaultTimeouts are those of who chooses none.
+func DefaultTimeouts() Timeouts {
+	return Timeouts{
+		Head: defaultHead, Body: defaultBody, Connect: defaultConnect, FirstByte: defaultFirstByte, Answer: defaultAnswer,
+		KeepAlive: defaultKeepAlive, Idle: defaultIdle, Write: defaultWrite, Tunnel: defaultTunnel,
+	}
+}
+
 // fill puts the defaults where nothing was given.
 func (t *Timeouts) fill() error {
 	for _, v := range []struct {
