@@ -71,6 +71,10 @@ var layers = []row{
 	{pkg: "internal/function/trial", layer: adapter},
 	{pkg: "internal/function/remote", layer: adapter},
 	{pkg: "internal/balance/pick", layer: adapter, only: []string{}},
+	{pkg: "internal/balance/forward", layer: assembly},
+	{pkg: "internal/balance/limit", layer: node},
+	{pkg: "internal/balance/limit/limittest", layer: service, kit: true},
+	{pkg: "internal/balance/settings", layer: service},
 
 	{pkg: "internal/journal/local", layer: assembly},
 	{pkg: "internal/function/all", layer: assembly},
