@@ -63,6 +63,12 @@ func (p *PeakEWMA) Update(backends []Backend) error {
 	return nil
 }
 
+// Mark implements Policy.
+func (p *PeakEWMA) Mark(i int, available bool) {
+	p.list.Mark(i, available)
+	p.lottery.update(p.backends)
+}
+
 // Pick implements Policy. Where one of the two is to be avoided the other takes
 // the request; where both are, the next in the list that may.
 func (p *PeakEWMA) Pick(r Request) int {
@@ -102,7 +108,10 @@ func (p *PeakEWMA) Done(o Outcome) {
 		return
 	}
 	latency := max(o.Latency, 0)
-	if o.Failed {
+	switch {
+	case o.Abandoned && float64(latency) <= l.peak.cost:
+		return // it would have taken longer; nobody knows how long
+	case o.Failed && !o.Abandoned:
 		latency = max(latency, FailureLatency)
 	}
 	l.peak.observe(latency, o.Now, p.decay)

@@ -82,6 +82,10 @@ type Outcome struct {
 
 	// Failed says that the backend gave no answer of worth.
 	Failed bool
+
+	// Abandoned says that nobody waited for the answer any more: the request
+	// would have taken at least Latency, and whether it had failed is not known.
+	Abandoned bool
 }
 
 // Policy is a way to choose. It is not for concurrent use.
@@ -90,6 +94,11 @@ type Policy interface {
 	// keeps what the policy remembers of it. On an error, which says what is
 	// wrong with the list, the policy goes on with the backends it had.
 	Update(backends []Backend) error
+
+	// Mark says whether the backend of an index in the latest Update is available
+	// from now on. It is the same as an Update with that changed, and costs no
+	// memory and at most a look at each backend.
+	Mark(i int, available bool)
 
 	// Pick gives the index of a backend in the latest Update, or None. The
 	// backend is available, has a weight above zero, and is not to be avoided.
@@ -115,6 +124,9 @@ func (l *list) Update(backends []Backend) error {
 }
 
 func (l *list) set(backends []Backend) { l.backends = append(l.backends[:0], backends...) }
+
+// Mark implements Policy for those that keep nothing else.
+func (l *list) Mark(i int, available bool) { l.backends[i].Available = available }
 
 // Done implements Policy for those that learn nothing from it.
 func (*list) Done(Outcome) {}

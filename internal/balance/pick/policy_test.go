@@ -136,6 +136,76 @@ func TestPoliciesPickWhoMayTake(t *testing.T) {
 	}
 }
 
+// TestMarkIsAnUpdate: a policy that is marked picks as one that got the whole
+// list again, whatever the history.
+func TestMarkIsAnUpdate(t *testing.T) {
+	for _, name := range Names() {
+		t.Run(name, func(t *testing.T) {
+			rapid.Check(t, func(t *rapid.T) {
+				marked, updated := fresh(t, name), fresh(t, name)
+				backends := weighted(rapid.SliceOfN(rapid.IntRange(0, 5), 1, 8).Draw(t, "weights")...)
+				for i := range backends {
+					backends[i].Available = rapid.Bool().Draw(t, "available")
+				}
+				update(t, marked, backends)
+				update(t, updated, backends)
+				now, flight := time.Duration(0), []string(nil)
+				t.Repeat(map[string]func(*rapid.T){
+					"mark": func(t *rapid.T) {
+						i := rapid.IntRange(0, len(backends)-1).Draw(t, "which")
+						backends[i].Available = rapid.Bool().Draw(t, "available")
+						marked.Mark(i, backends[i].Available)
+						update(t, updated, backends)
+					},
+					"pick": func(t *rapid.T) {
+						r := Request{Key: rapid.Uint64().Draw(t, "key"), Random: rapid.Uint64().Draw(t, "random"), Now: now}
+						got, want := marked.Pick(r), updated.Pick(r)
+						if got != want {
+							t.Fatalf("marked: %d, updated: %d", got, want)
+						}
+						if got != None {
+							flight = append(flight, backends[got].Name)
+						}
+					},
+					"done": func(t *rapid.T) {
+						if len(flight) == 0 {
+							return
+						}
+						now += time.Duration(rapid.Int64Range(0, 1e9).Draw(t, "later"))
+						o := Outcome{Name: flight[0], Now: now, Latency: time.Duration(rapid.Int64Range(0, 1e9).Draw(t, "latency"))}
+						flight = flight[1:]
+						marked.Done(o)
+						updated.Done(o)
+					},
+				})
+			})
+		})
+	}
+}
+
+// TestAbandonedIsNoAnswer: who is left in the middle looks no faster than it
+// was, and slower if it had already taken longer.
+func TestAbandonedIsNoAnswer(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		left time.Duration
+		want float64
+	}{
+		{"soon", time.Millisecond, 20e6},
+		{"late", 50 * time.Millisecond, 50e6},
+	} {
+		p, backends := NewPeakEWMA(0), fleet(1)
+		update(t, p, backends)
+		p.Pick(Request{})
+		p.Done(Outcome{Name: backends[0].Name, Latency: 20 * time.Millisecond})
+		p.Pick(Request{})
+		p.Done(Outcome{Name: backends[0].Name, Latency: c.left, Abandoned: true, Failed: true})
+		if got := p.loads[0].peak.cost; got != c.want || p.loads[0].inFlight != 0 {
+			t.Errorf("%s: cost %v with %d in flight, want %v with none", c.name, got, p.loads[0].inFlight, c.want)
+		}
+	}
+}
+
 // TestPoliciesRefuse holds the limits, and that a refused list changes nothing.
 func TestPoliciesRefuse(t *testing.T) {
 	for _, c := range []struct {

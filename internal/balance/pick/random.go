@@ -19,6 +19,12 @@ func (p *Random) Update(backends []Backend) error {
 	return nil
 }
 
+// Mark implements Policy.
+func (p *Random) Mark(i int, available bool) {
+	p.list.Mark(i, available)
+	p.lottery.update(p.backends)
+}
+
 // Pick implements Policy.
 func (p *Random) Pick(r Request) int {
 	total := p.total()

@@ -115,6 +115,25 @@ func (p *Ring) place(n int) {
 	})
 }
 
+// Mark implements Policy.
+func (p *Ring) Mark(i int, available bool) {
+	b := &p.backends[i]
+	before := b.takes()
+	b.Available = available
+	if b.takes() == before {
+		return
+	}
+	sign := int64(1)
+	if before {
+		sign = -1
+	}
+	p.weight += sign * int64(b.Weight)
+	if p.bound > 0 {
+		p.loads[i].counted = !before
+		p.total += sign * p.loads[i].inFlight
+	}
+}
+
 // count begins the sums anew.
 func (p *Ring) count() {
 	for _, l := range p.named {

@@ -38,10 +38,30 @@ func (p *Smooth) carry(credit []int64, backends []Backend) {
 			old[p.backends[i].Name] = p.credit[i]
 		}
 	}
-	var sum, total, n int64
 	for i := range backends {
 		if backends[i].takes() {
 			credit[i] = old[backends[i].Name]
+		}
+	}
+	level(credit, backends)
+}
+
+// Mark implements Policy.
+func (p *Smooth) Mark(i int, available bool) {
+	if p.backends[i].Available == available {
+		return
+	}
+	p.list.Mark(i, available)
+	p.credit[i] = 0
+	level(p.credit, p.backends)
+}
+
+// level makes the credits of those that take requests a sum of about zero, each
+// within one turn.
+func level(credit []int64, backends []Backend) {
+	var sum, total, n int64
+	for i := range backends {
+		if backends[i].takes() {
 			sum += credit[i]
 			total += int64(backends[i].Weight)
 			n++
