@@ -24,8 +24,12 @@ const (
 	LookPause = 100 * time.Millisecond
 	// ahead is how much work waits at a worker, so that short tasks follow
 	// each other without a pause. A long task waits where others can take it.
-	ahead      = 200 * time.Millisecond
-	maxAhead   = 1024 // leases
+	ahead    = 200 * time.Millisecond
+	maxAhead = 1024 // leases
+	// gather is how long a report waits for others to share a message and a
+	// sync with, while the worker has more to do; what runs dry reports at once.
+	gather     = 10 * time.Millisecond
+	maxGather  = 256 // reports
 	firstAgain = 10 * time.Millisecond
 	maxAgain   = time.Second
 	askPause   = 100 * time.Millisecond
@@ -70,6 +74,8 @@ type Loop struct {
 	queue   []polymath.Lease // granted, oldest first
 	running []*task
 	held    map[polymath.Token]bool // queued, running, or reported and not taken yet
+	ready   []*report               // gathered, to be sent together
+	readyAt time.Duration           // when at the latest, if there are any
 	late    []*report               // to be sent again
 	sat     int                     // counts seats: reports of an earlier one are void
 	wanted  uint32                  // slots asked for
@@ -170,7 +176,6 @@ func (l *Loop) pump() {
 		l.queue[0] = polymath.Lease{} // its input may go before the queue does
 		l.queue = l.queue[1:]
 		l.running = append(l.running, t)
-		l.seat.Progress(t.lease.Token, 0)
 		l.cfg.Runner.Start(&t.lease)
 	}
 }
@@ -192,7 +197,7 @@ func (l *Loop) Retired(token polymath.Token) {
 // Closed hears that the session is over. Everything stops; the Loop waits for
 // another seat.
 func (l *Loop) Closed() {
-	l.queue, l.late, l.left = nil, nil, true
+	l.queue, l.ready, l.late, l.left = nil, nil, nil, true
 	clear(l.held)
 	for _, t := range l.running {
 		t.retired = true
@@ -218,13 +223,35 @@ func (l *Loop) Done(token polymath.Token, output []byte, err error) {
 	case l.leaving != nil && err != nil:
 		l.send(&report{token: token, back: true})
 	case err != nil:
-		l.send(&report{token: token, failed: true, text: clip(err.Error()), took: took})
+		l.gather(&report{token: token, failed: true, text: clip(err.Error()), took: took})
 	default:
-		l.send(&report{token: token, output: output, took: took})
+		l.gather(&report{token: token, output: output, took: took})
 		l.adapt(took)
 	}
 	l.pump()
+	if len(l.queue) == 0 {
+		l.flush()
+	}
 	l.departed()
+}
+
+// gather holds a report back for those that follow it closely.
+func (l *Loop) gather(r *report) {
+	if len(l.ready) == 0 {
+		l.readyAt = l.cfg.Now() + gather
+	}
+	if l.ready = append(l.ready, r); len(l.ready) == maxGather {
+		l.flush()
+	}
+}
+
+// flush sends what was gathered.
+func (l *Loop) flush() {
+	ready := l.ready
+	l.ready = nil
+	for _, r := range ready {
+		l.send(r)
+	}
 }
 
 // clip cuts the text of a failure to what the journal takes.
@@ -293,6 +320,7 @@ func (l *Loop) Leave(gone func()) {
 		l.send(&report{token: q.Token, back: true})
 	}
 	l.queue = nil
+	l.flush()
 	for _, t := range l.running {
 		l.cfg.Runner.Stop(t.lease.Token)
 	}
@@ -318,6 +346,9 @@ func (l *Loop) Next() time.Duration {
 	if len(l.running) > 0 {
 		at = min(at, l.looked+LookPause)
 	}
+	if len(l.ready) > 0 {
+		at = min(at, l.readyAt)
+	}
 	if l.askAt > 0 {
 		at = min(at, l.askAt)
 	}
@@ -337,6 +368,9 @@ func (l *Loop) Wake() {
 	}
 	if l.askAt > 0 && l.askAt <= now {
 		l.ask()
+	}
+	if len(l.ready) > 0 && l.readyAt <= now {
+		l.flush()
 	}
 	if now-l.beaten >= BeatPause {
 		l.beaten = now
