@@ -76,6 +76,7 @@ var layers = []row{
 	{pkg: "internal/balance/health", layer: adapter, only: []string{"", "internal/balance/recent"}},
 	{pkg: "internal/balance/forward", layer: assembly},
 	{pkg: "internal/balance", layer: node},
+	{pkg: "internal/balance/discover", layer: adapter},
 	{pkg: "internal/balance/limit", layer: node},
 	{pkg: "internal/balance/limit/limittest", layer: service, kit: true},
 	{pkg: "internal/balance/settings", layer: service},
