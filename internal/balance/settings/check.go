@@ -10,7 +10,10 @@ import (
 	"time"
 
 	"github.com/polymath-run/polymath"
+	"github.com/polymath-run/polymath/internal/balance"
 	"github.com/polymath-run/polymath/internal/balance/forward"
+	"github.com/polymath-run/polymath/internal/balance/guard"
+	"github.com/polymath-run/polymath/internal/balance/health"
 	"github.com/polymath-run/polymath/internal/balance/limit"
 	"github.com/polymath-run/polymath/internal/balance/pick"
 )
@@ -18,9 +21,6 @@ import (
 // Bounds of single fields.
 const (
 	maxConnections = 1_000_000
-	maxInFlight    = 1_000_000
-	maxCount       = 1000 // failures, checks in a row and the like
-	maxFactor      = 1000
 	maxSample      = 1_000_000
 	whole          = 100 // percent
 )
@@ -37,7 +37,7 @@ func (f *fault) Error() string { return f.field + ": " + f.text }
 func (c *Config) Check() error {
 	for _, check := range []func() error{
 		c.checkListen, c.checkUpstreams, c.checkUpstreamTLS, c.checkDiscovery, c.checkPolicy, c.checkHealth, c.checkCare, c.checkLimits,
-		c.checkTimeouts, c.checkRest,
+		c.checkTimeouts, c.checkRest, c.checkPool,
 	} {
 		if err := check(); err != nil {
 			return polymath.Errorf(polymath.InvalidArgument, "%w", err)
@@ -202,8 +202,8 @@ func (c *Config) checkDiscovery() error {
 }
 
 func (c *Config) checkPolicy() error {
-	if _, err := pick.New(c.Policy); err != nil {
-		return bad("policy", "%s", strings.TrimPrefix(err.Error(), "pick: "))
+	if _, err := pick.New(c.Policy.Name); err != nil {
+		return bad("policy.name", "%s", strings.TrimPrefix(err.Error(), "pick: "))
 	}
 	if len(c.Key) > MaxKeySources {
 		return bad("key", "there are %d sources: at most %d may be", len(c.Key), MaxKeySources)
@@ -213,24 +213,30 @@ func (c *Config) checkPolicy() error {
 			return bad(at("key", i), "%s", strings.TrimPrefix(err.Error(), "pick: "))
 		}
 	}
-	return nil
+	return first(
+		span("policy.decay", c.Policy.Decay, 0),
+		between("policy.points", c.Policy.Points, 0, pick.MaxPoints),
+		between("policy.bound", c.Policy.Bound, 0, pick.MaxBound),
+		oneOf("policy.hash", c.Policy.Hash, "", "classic", "mixed"),
+		oneOf("policy.probe", c.Policy.Probe, "", "linear", "quadratic"),
+	)
 }
 
 func (c *Config) checkHealth() error {
 	h := &c.Health
 	switch {
-	case h.Path != "" && (h.Path[0] != '/' || strings.ContainsAny(h.Path, " \t\r\n\x00#")):
-		return bad("health.path", "%q: it must begin with / and have no blanks", clip(h.Path))
-	case strings.ContainsAny(h.Host, " \t\r\n\x00/"):
-		return bad("health.host", "%q cannot be sent as Host", clip(h.Host))
-	case h.Timeout > h.Interval:
-		return bad("health.timeout", "%v: it must be at most the interval, which is %v", h.Timeout, h.Interval)
+	case h.Path != "" && (h.Path[0] != '/' || strings.ContainsFunc(h.Path, func(r rune) bool { return r <= ' ' || r >= 0x7f })):
+		return bad("health.path", "%q: it must begin with / and have no blanks, such as /health", clip(h.Path))
+	case h.Interval == 0:
+		return nil
 	}
 	return first(
-		span("health.interval", h.Interval, time.Second/100),
+		span("health.interval", h.Interval, health.MinInterval),
 		span("health.timeout", h.Timeout, time.Millisecond),
-		between("health.rise", h.Rise, 1, maxCount),
-		between("health.fall", h.Fall, 1, maxCount),
+		between("health.from", h.From, 100, 599),
+		between("health.to", h.To, h.From, 599),
+		between("health.rise", h.Rise, 1, health.MaxCount),
+		between("health.fall", h.Fall, 1, health.MaxCount),
 		span("health.slow-start", h.SlowStart, 0),
 	)
 }
@@ -238,41 +244,76 @@ func (c *Config) checkHealth() error {
 // checkCare checks what keeps the balancer from making things worse.
 func (c *Config) checkCare() error {
 	e := &c.Ejection
+	if e.Errors > 0 {
+		if err := span("ejection.window", e.Window, time.Second); err != nil {
+			return err
+		}
+	}
+	if e.SlowFactor != 0 && (e.SlowFactor < 1 || e.SlowFactor > health.MaxCount) {
+		return bad("ejection.slow-factor", "%v: it must be from 1 to %d, or 0 for none", e.SlowFactor, health.MaxCount)
+	}
 	return first(
-		between("ejection.errors", e.Errors, 0, maxCount),
-		span("ejection.window", e.Window, time.Second/10),
-		between("ejection.consecutive", e.Consecutive, 0, maxCount),
-		between("ejection.latency", e.Latency, 0, maxFactor),
-		span("ejection.base", e.Base, time.Second/10),
+		between("ejection.errors", e.Errors, 0, health.MaxCount),
+		between("ejection.error-percent", e.ErrorPercent, 0, whole),
+		between("ejection.server-errors", e.ServerErrors, 0, health.MaxCount),
+		span("ejection.slow-least", e.SlowLeast, 0),
+		span("ejection.for", e.For, health.MinInterval),
+		span("ejection.longest", e.Longest, e.For),
 		between("ejection.most", e.Most, 0, whole),
 		between("ejection.panic", e.Panic, 0, whole),
-		between("retries.attempts", c.Retries.Attempts, 1, forward.MaxAttempts),
-		between("retries.budget", c.Retries.Budget, 0, whole),
+		between("ejection.successes", e.Successes, 1, health.MaxCount),
+		between("retries.most", c.Retries.Most, 0, forward.MaxAttempts-1),
+		between("retries.percent", c.Retries.Percent, 0, guard.MaxPercent),
+		between("retries.floor", c.Retries.Floor, 0, guard.MaxLeast),
+		c.checkStatuses(),
 		between("hedging.percentile", c.Hedging.Percentile, 0, whole-1),
-		between("hedging.budget", c.Hedging.Budget, 0, whole),
-		between("breaker.failures", c.Breaker.Failures, 0, maxCount),
-		span("breaker.open", c.Breaker.Open, time.Second/10),
-		between("breaker.trials", c.Breaker.Trials, 1, maxCount),
+		span("hedging.least", c.Hedging.Least, 0),
+		between("hedging.percent", c.Hedging.Percent, 0, guard.MaxPercent),
+		between("hedging.floor", c.Hedging.Floor, 0, guard.MaxLeast),
+		between("breaker.failures", c.Breaker.Failures, 0, health.MaxCount),
+		span("breaker.open", c.Breaker.Open, health.MinInterval),
+		between("breaker.successes", c.Breaker.Successes, 1, health.MaxCount),
 	)
+}
+
+func (c *Config) checkStatuses() error {
+	if n := len(c.Retries.Statuses); n > balance.MaxStatuses {
+		return bad("retries.statuses", "there are %d: at most %d may be", n, balance.MaxStatuses)
+	}
+	for i, status := range c.Retries.Statuses {
+		if err := between(at("retries.statuses", i), status, 400, 599); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (c *Config) checkLimits() error {
 	l := &c.Limits
-	if l.Concurrency.Most > 0 && l.Concurrency.Least > l.Concurrency.Most {
-		return bad("limits.concurrency.least", "%d: it must be at most most, which is %d", l.Concurrency.Least, l.Concurrency.Most)
+	if most := l.Concurrency.Most; most > 0 {
+		if err := first(
+			between("limits.concurrency.least", l.Concurrency.Least, 1, most),
+			between("limits.concurrency.first", l.Concurrency.First, l.Concurrency.Least, most),
+		); err != nil {
+			return err
+		}
+	} else {
+		l.Concurrency = Concurrency{}
 	}
 	return first(
 		between("limits.connections", l.Connections, 1, maxConnections),
 		between("limits.idle", l.Idle, 1, maxConnections),
-		between("limits.per-upstream", l.PerUpstream, 0, maxInFlight),
-		between("limits.concurrency.least", l.Concurrency.Least, 0, maxInFlight),
-		between("limits.concurrency.most", l.Concurrency.Most, 0, maxInFlight),
+		between("limits.per-upstream", l.PerUpstream, 0, balance.MaxInFlight),
+		between("limits.concurrency.most", l.Concurrency.Most, 0, balance.MaxInFlight),
 		between("rate-limit-keys", c.RateLimitKeys, 1, limit.MaxKeys),
 	)
 }
 
 func (c *Config) checkTimeouts() error {
 	t := &c.Timeouts
+	if strings.ContainsAny(t.Field, " \t\r\n,;=:\"") {
+		return bad("timeouts.field", "%q is no name of a header field", clip(t.Field))
+	}
 	return first(
 		span("timeouts.head", t.Head, time.Millisecond),
 		span("timeouts.body", t.Body, time.Millisecond),
@@ -291,10 +332,10 @@ func (c *Config) checkRest() error {
 	if len(c.TrustedProxies) > MaxPrefixes {
 		return bad("trusted-proxies", "there are %d networks: at most %d may be", len(c.TrustedProxies), MaxPrefixes)
 	}
-	if !slices.Contains([]string{Off, FormJSON, FormCombined}, c.AccessLog.Form) {
-		return bad("access-log.form", "%q: it must be off, json or combined", clip(c.AccessLog.Form))
-	}
-	if err := between("access-log.every", c.AccessLog.Every, 1, maxSample); err != nil {
+	if err := first(
+		oneOf("access-log.form", c.AccessLog.Form, Off, FormJSON, FormCombined),
+		between("access-log.every", c.AccessLog.Every, 1, maxSample),
+	); err != nil {
 		return err
 	}
 	if len(c.RateLimits) > limit.MaxRules {
@@ -313,6 +354,24 @@ func (c *Config) checkRest() error {
 		}
 	}
 	return nil
+}
+
+// checkPool asks the pool itself, which has the last word.
+func (c *Config) checkPool() error {
+	s, err := c.Pool()
+	if err != nil {
+		return err
+	}
+	return s.Check()
+}
+
+// oneOf checks a word.
+func oneOf(field, word string, words ...string) error {
+	if slices.Contains(words, word) {
+		return nil
+	}
+	known := strings.Join(slices.DeleteFunc(words, func(w string) bool { return w == "" }), ", ")
+	return bad(field, "%q: it must be one of %s", clip(word), known)
 }
 
 // first is the first error.

@@ -14,7 +14,9 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/polymath-run/polymath/internal/balance"
 	"github.com/polymath-run/polymath/internal/balance/forward"
+	"github.com/polymath-run/polymath/internal/balance/limit"
 )
 
 // Bounds of a Config.
@@ -41,10 +43,10 @@ type Config struct {
 	UpstreamTLS UpstreamTLS `yaml:"upstream-tls"`
 	Discovery   []Discovery `yaml:"discovery"`
 
-	// Policy chooses among them: a name that pick.New knows.
-	Policy string `yaml:"policy"`
+	// Policy chooses among them.
+	Policy Policy `yaml:"policy"`
 	// Key is where policies by key find it: the first source that a request
-	// has; without any of them it is the client's address.
+	// has. One without any of them goes anywhere.
 	Key []string `yaml:"key"`
 
 	Health   Health   `yaml:"health"`
@@ -122,16 +124,8 @@ type Limits struct {
 	Connections int `yaml:"connections"` // of clients
 	Idle        int `yaml:"idle"`        // connections kept to each upstream
 	// PerUpstream is the most requests in flight to one upstream; 0: no limit.
-	PerUpstream int `yaml:"per-upstream"`
-	// Concurrency bounds all requests in flight, between least and most, by
-	// how latency moves; 0 for Most: it is off.
-	Concurrency Concurrency `yaml:"concurrency"`
-}
-
-// Concurrency bounds the adaptive limit of the balancer as a whole.
-type Concurrency struct {
-	Least int `yaml:"least"`
-	Most  int `yaml:"most"`
+	PerUpstream int         `yaml:"per-upstream"`
+	Concurrency Concurrency `yaml:"concurrency"` // of the balancer as a whole
 }
 
 // Timeouts are the longest waits, stage by stage, as in forward.Timeouts.
@@ -146,6 +140,9 @@ type Timeouts struct {
 	Write     time.Duration `yaml:"write"`      // a write without progress
 	Tunnel    time.Duration `yaml:"tunnel"`     // an upgraded connection that is silent
 	Request   time.Duration `yaml:"request"`    // all of an exchange, retries included; 0: no limit
+	// Field is the header field in which a client says how long it waits, such as
+	// X-Request-Timeout; "": none is asked.
+	Field string `yaml:"field"`
 }
 
 // Forward is what a forwarder takes of them.
@@ -178,26 +175,18 @@ func (a *AccessLog) UnmarshalText(text []byte) error {
 // Default is the configuration of who says nothing but an upstream.
 func Default() *Config {
 	wait := forward.DefaultTimeouts()
-	return &Config{
+	c := &Config{
 		Listen: []Listener{{Address: "127.0.0.1:8080"}},
 		Admin:  Admin{Address: "127.0.0.1:8081"},
-		Policy: "peak-ewma",
 		Key:    []string{"client"},
-		Health: Health{
-			Interval: 5 * time.Second, Timeout: 2 * time.Second, Rise: 2, Fall: 3, SlowStart: 10 * time.Second,
-		},
-		Ejection: Ejection{
-			Errors: 5, Window: 10 * time.Second, Consecutive: 5, Latency: 5, Base: 5 * time.Second, Most: 50, Panic: 50,
-		},
-		Retries: Retries{Attempts: 2, Budget: 20},
-		Hedging: Hedging{Budget: 5},
-		Breaker: Breaker{Failures: 5, Open: time.Minute, Trials: 1},
-		Limits:  Limits{Connections: 10_000, Idle: 256},
+		Limits: Limits{Connections: 10_000, Idle: 256},
 		Timeouts: Timeouts{
 			Head: wait.Head, Body: wait.Body, Connect: wait.Connect, FirstByte: wait.FirstByte, Answer: wait.Answer,
 			KeepAlive: wait.KeepAlive, Idle: wait.Idle, Write: wait.Write, Tunnel: wait.Tunnel,
 		},
 		AccessLog:     AccessLog{Form: Off, Every: 1},
-		RateLimitKeys: 1 << 16,
+		RateLimitKeys: limit.DefaultKeys,
 	}
+	c.decide(balance.Defaults())
+	return c
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/netip"
 	"reflect"
 	"strconv"
@@ -201,6 +202,12 @@ func (r *reader) scalar(n *yaml.Node, v reflect.Value, field string) error {
 		default:
 			return wrong(n, field, "%q is neither true nor false", clip(text))
 		}
+	case *float64:
+		f, err := strconv.ParseFloat(text, 64)
+		if err != nil || math.IsNaN(f) || math.IsInf(f, 0) {
+			return wrong(n, field, "%q is no number", clip(text))
+		}
+		*p = f
 	case *int, *int64, *uint64:
 		i, err := strconv.ParseInt(strings.ReplaceAll(text, "_", ""), 10, 53)
 		if err != nil || v.Kind() == reflect.Uint64 && i < 0 {

@@ -229,8 +229,8 @@ func (r *RateLimit) Build() (limit.Limit, error) {
 	return out, nil
 }
 
-// Sources are where policies by key find it.
-func (c *Config) Sources() ([]pick.Source, error) {
+// sources are where policies by key find it.
+func (c *Config) sources() ([]pick.Source, error) {
 	var out []pick.Source
 	for _, text := range c.Key {
 		s, err := pick.ParseSource(text)
