@@ -1,0 +1,318 @@
+package balance
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/polymath-run/polymath/internal/balance/forward"
+	"github.com/polymath-run/polymath/internal/balance/guard"
+)
+
+// TestRetryOnlyWhatIsSafe: what was not sent may always be sent again; what may
+// have had an effect only where twice is as good as once.
+func TestRetryOnlyWhatIsSafe(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		kind      forward.Kind
+		status    int
+		once, any bool // is it tried again: what may be told once only, and what is idempotent
+	}{
+		{"not sent", forward.Unreached, 0, true, true},
+		{"broken", forward.Broken, 0, false, true},
+		{"late", forward.Late, 0, false, true},
+		{"unusable", forward.Unusable, 0, false, true},
+		{"cut", forward.Cut, 0, false, true},
+		{"503", forward.Answered, 503, false, true},
+		{"500 is an answer", forward.Answered, 500, false, false},
+		{"200", forward.Answered, 200, false, false},
+		{"client gone", forward.Abandoned, 0, false, false},
+	} {
+		for _, again := range []bool{false, true} {
+			r := newRig(t, quiet("round-robin"), upstreams(2))
+			x := exchange()
+			x.Again = again
+			r.begin(x)
+			result := forward.Result{Kind: c.kind, Status: c.status, Now: r.clock}
+			r.Done(x, r.Pick(x), result)
+			want := c.once
+			if again {
+				want = c.any
+			}
+			if got := r.Retry(x, result); got != want {
+				t.Errorf("%s, idempotent %v: tried again %v, want %v", c.name, again, got, want)
+			}
+		}
+	}
+}
+
+// TestRetriesEnd: by number, by deadline, and where nobody else is left, except
+// for a broken connection, which says nothing about the upstream.
+func TestRetriesEnd(t *testing.T) {
+	attempts := func(r *rig, x *forward.Exchange, kind forward.Kind, latency time.Duration) int {
+		n := 0
+		r.run(x, func(*forward.Upstream) forward.Result {
+			n++
+			return forward.Result{Kind: kind, Latency: latency}
+		})
+		return n
+	}
+	s := quiet("round-robin")
+	s.Breaker.Failures = 0
+	s.Health.ServerErrors = 0
+	s.Timeout = time.Second
+	for _, c := range []struct {
+		name      string
+		upstreams int
+		kind      forward.Kind
+		latency   time.Duration
+		want      int
+	}{
+		{"number", 4, forward.Unreached, 0, 3},
+		{"deadline", 4, forward.Late, 400 * time.Millisecond, 3},
+		{"deadline passed", 4, forward.Late, 600 * time.Millisecond, 2},
+		{"two left", 2, forward.Unreached, 0, 2},
+		{"nobody left", 1, forward.Unreached, 0, 1},
+		{"the same again", 1, forward.Broken, 0, 3},
+	} {
+		if got := attempts(newRig(t, s, upstreams(c.upstreams)), exchange(), c.kind, c.latency); got != c.want {
+			t.Errorf("%s: %d attempts, want %d", c.name, got, c.want)
+		}
+	}
+}
+
+func TestDeadlines(t *testing.T) {
+	s := quiet("round-robin")
+	s.TimeoutField = "Request-Timeout"
+	for _, c := range []struct {
+		asked      string
+		most, want time.Duration
+	}{
+		{"", 0, 0}, {"", time.Second, time.Second}, {"0.5", time.Second, 500 * time.Millisecond},
+		{"2", time.Second, time.Second}, {"2", 0, 2 * time.Second}, {"250m", 0, 250 * time.Millisecond},
+		{"soon", time.Second, time.Second}, {"-1", 0, 0},
+	} {
+		s.Timeout = c.most
+		r := newRig(t, s, upstreams(1))
+		x := exchange()
+		x.Facts = &facts{header: c.asked}
+		r.begin(x)
+		if c.want > 0 {
+			c.want += r.clock
+		}
+		if x.Deadline != c.want {
+			t.Errorf("asked %q, at most %v: the deadline is %v, want %v", c.asked, c.most, x.Deadline, c.want)
+		}
+	}
+}
+
+// TestNobodyIsLeft: the answer says when to come back (D6).
+func TestNobodyIsLeft(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		make func() *rig
+		want string
+	}{
+		{"no upstreams", func() *rig { return newRig(t, quiet("peak-ewma"), nil) }, "Retry-After: 30\r\n"},
+		{"all draining", func() *rig {
+			list := upstreams(2)
+			list[0].Drain, list[1].Weight = true, 0
+			return newRig(t, quiet("ring"), list)
+		}, "Retry-After: 30\r\n"},
+		{"all broken", func() *rig {
+			s := quiet("round-robin")
+			s.Breaker.Open = 7 * time.Second
+			r := newRig(t, s, upstreams(1))
+			for range guard.DefaultFailures {
+				r.run(exchange(), dead)
+			}
+			return r
+		}, "Retry-After: 7\r\n"},
+		{"all full", func() *rig {
+			s := quiet("round-robin")
+			s.PerUpstream = 1
+			r := newRig(t, s, upstreams(1))
+			x := exchange()
+			r.begin(x)
+			r.Pick(x)
+			return r
+		}, "Retry-After: 1\r\n"},
+	} {
+		r, x := c.make(), exchange()
+		r.begin(x)
+		if u := r.Pick(x); u != nil {
+			t.Errorf("%s: %s was picked", c.name, u.Name)
+			continue
+		}
+		if x.Refusal == nil || x.Refusal.Status != 503 || x.Refusal.Header != c.want {
+			t.Errorf("%s: refused with %+v, want 503 and %q", c.name, x.Refusal, c.want)
+		}
+		r.End(x)
+	}
+}
+
+// TestLastResort: with all breakers open nobody is spared by waiting a minute:
+// after a second one request at a time is let through, and what answers is back.
+func TestLastResort(t *testing.T) {
+	s := quiet("round-robin")
+	s.Health.ServerErrors, s.Health.Errors = 0, 0 // nobody is ejected besides
+	r := newRig(t, s, upstreams(2))
+	for range 2 * guard.DefaultFailures {
+		r.run(exchange(), dead)
+	}
+	for i := range 2 {
+		if got := r.of(upstream(i).Server.Name); got.Breaker != "open" {
+			t.Fatalf("the breaker of %s is %s", got.Name, got.Breaker)
+		}
+	}
+	r.clock += guard.HurryAfter / 2
+	if got := r.run(exchange(), ok); got != nil {
+		t.Error("an open breaker let a request through at once")
+	}
+	r.clock += guard.HurryAfter
+	for range 4 {
+		if got := r.run(exchange(), ok); got == nil || got.Status != 200 {
+			t.Errorf("a second later the answer is %+v", got)
+		}
+	}
+	for i := range 2 {
+		if got := r.of(upstream(i).Server.Name); got.Breaker != "closed" {
+			t.Errorf("the breaker of %s is %s after it answered", got.Name, got.Breaker)
+		}
+	}
+}
+
+// TestOneTrialAtATime: a half-open breaker has one request at most under way,
+// and takes one that can be made again if there are such.
+func TestOneTrialAtATime(t *testing.T) {
+	r := newRig(t, quiet("round-robin"), upstreams(2))
+	victim := upstream(0).Server.Name
+	for range 4 * guard.DefaultFailures {
+		r.run(exchange(), func(u *forward.Upstream) forward.Result {
+			if u.Name == victim {
+				return dead(u)
+			}
+			return ok(u)
+		})
+	}
+	r.clock += guard.DefaultOpen
+	var open []*forward.Exchange
+	count := func(again bool) (trials int) {
+		for range 10 {
+			x := exchange()
+			x.Again = again
+			r.begin(x)
+			if r.Pick(x).Name == victim {
+				trials++
+			}
+			open = append(open, x)
+		}
+		return trials
+	}
+	if got := count(false); got != 0 {
+		t.Errorf("%d requests that cannot be made again were trials at once", got)
+	}
+	if got := count(true); got != 1 {
+		t.Errorf("%d requests were trials at once, want 1", got)
+	}
+	for _, x := range open {
+		r.Done(x, x.Tried[0], forward.Result{Kind: forward.Abandoned, Now: r.clock})
+		r.End(x)
+	}
+	r.clock += TrialPatience
+	open = nil
+	if got := count(false); got != 1 {
+		t.Errorf("after %v without anything better %d requests were trials, want 1", TrialPatience, got)
+	}
+}
+
+// TestPerUpstreamLimit: no upstream has more under way than it may, and all of
+// it is used.
+func TestPerUpstreamLimit(t *testing.T) {
+	for _, policy := range []string{"peak-ewma", "maglev", "weighted-round-robin"} {
+		s := quiet(policy)
+		s.PerUpstream = 3
+		r := newRig(t, s, upstreams(4))
+		got := make(map[string]int)
+		for range 12 {
+			x := exchange()
+			r.begin(x)
+			u := r.Pick(x)
+			if u == nil {
+				t.Fatalf("%s: nobody after %v", policy, got)
+			}
+			got[u.Name]++
+		}
+		for name, n := range got {
+			if n != 3 {
+				t.Errorf("%s: %s has %d under way, want 3", policy, name, n)
+			}
+		}
+	}
+}
+
+// TestAdmission: rate limits and the balancer's own limit refuse, and count.
+func TestAdmission(t *testing.T) {
+	s := quiet("round-robin")
+	s.Limit = guard.LimitRule{First: 2, Least: 2, Most: 2}
+	limited := &forward.Refusal{Status: 429}
+	clock, ended := time.Hour, 0
+	p, err := New(Options{
+		Now:   func() time.Duration { return clock },
+		Admit: func(x *forward.Exchange) *forward.Refusal { return map[string]*forward.Refusal{"POST": limited}[x.Method] },
+		Ended: func(*forward.Exchange) { ended++ },
+	}, s, upstreams(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var begun []*forward.Exchange
+	begin := func(method string) *forward.Refusal {
+		x := exchange()
+		x.Method, x.Begun = method, clock
+		begun = append(begun, x)
+		return p.Begin(x)
+	}
+	if got := begin("POST"); got != limited {
+		t.Errorf("what is over the rate got %+v", got)
+	}
+	if begin("GET") != nil || begin("GET") != nil {
+		t.Error("two requests were refused with a limit of two")
+	}
+	if got := begin("GET"); got == nil || got.Status != 503 || !strings.Contains(got.Header, "Retry-After") {
+		t.Errorf("the third got %+v, want 503", got)
+	}
+	for _, x := range begun {
+		p.End(x)
+	}
+	if begin("GET") != nil {
+		t.Error("refused, though all others have ended")
+	}
+	got := p.Stats()
+	if got.Requests != 5 || got.RateLimited != 1 || got.Overloaded != 1 || got.InFlight != 1 || got.Limit != 2 || ended != 4 {
+		t.Errorf("counted %+v, %d ended", got.Totals, ended)
+	}
+}
+
+// TestKeysStay: a keyed policy sends what has the same key to the same place, and
+// what has none anywhere.
+func TestKeysStay(t *testing.T) {
+	s := quiet("maglev")
+	s.Keys = sources(t, "cookie:session", "header:User")
+	r := newRig(t, s, upstreams(10))
+	where := func(f *facts) map[string]int {
+		got := make(map[string]int)
+		for range 200 {
+			x := exchange()
+			x.Facts = f
+			r.begin(x)
+			got[r.Pick(x).Name]++
+		}
+		return got
+	}
+	if got := where(&facts{header: "session=ann"}); len(got) != 1 {
+		t.Errorf("one key is in %d places", len(got))
+	}
+	if got := where(&facts{}); len(got) < 5 {
+		t.Errorf("requests without a key go to %d of 10 upstreams", len(got))
+	}
+}
