@@ -79,6 +79,7 @@ var layers = []row{
 	{pkg: "internal/balance/discover", layer: adapter},
 	{pkg: "internal/balance/limit", layer: node},
 	{pkg: "internal/balance/limit/limittest", layer: service, kit: true},
+	{pkg: "internal/balance/access", layer: node},
 	{pkg: "internal/balance/settings", layer: service},
 
 	{pkg: "internal/journal/local", layer: assembly},

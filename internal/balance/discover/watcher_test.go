@@ -68,12 +68,12 @@ func TestWatcher(t *testing.T) {
 			Failed:  func(err error) { failed = append(failed, err) },
 		}
 		w.Run(ctx)
-		want := []time.Duration{0, 10, 12, 72, 74, 76, 106, 108, 110, 170}
+		want := []int{0, 10, 12, 72, 74, 76, 106, 108, 110, 170}
 		if len(s.asked) != len(want) {
 			t.Fatalf("asked at %v, want %v in seconds", s.asked, want)
 		}
 		for i := range want {
-			if s.asked[i] != want[i]*time.Second {
+			if s.asked[i].Seconds() != float64(want[i]) {
 				t.Errorf("asked at %v, want %v in seconds", s.asked, want)
 				break
 			}
