@@ -1,0 +1,146 @@
+package forward
+
+import (
+	"github.com/polymath-run/polymath/internal/balance/http1"
+)
+
+// listenTo takes n bytes that were just read of an upstream.
+func (t *thread) listenTo(u *link, c *client, n int) {
+	data := t.in[headroom : headroom+n]
+	u.full = n == scratchBytes
+	if u.passing {
+		t.pour(u, c, data, 0)
+		return
+	}
+	u.heard = true
+	inPlace := len(u.held) == 0
+	if !inPlace {
+		u.held = t.buffers.add(u.held, data)
+		data = u.held
+	}
+	for {
+		switch t.response.Parse(data, 0, c.verb) {
+		case http1.More:
+			t.holdHead(u, data)
+			return
+		case http1.Bad:
+			t.fail(u, Unusable)
+			return
+		}
+		r := &t.response
+		if r.Status >= 200 {
+			break
+		}
+		if u.interim++; u.interim > MaxInformational || r.Status == 101 {
+			t.fail(u, Unusable)
+			return
+		}
+		t.alone(u, c)
+		t.out = r.Append(t.out[:0], data, &http1.Answer{})
+		c.spoken = true
+		if !t.write(&c.sock, t.out) {
+			t.closeClient(c)
+			return
+		}
+		inPlace = false
+		if data = data[r.Size:]; len(data) == 0 {
+			t.holdHead(u, nil)
+			return
+		}
+	}
+	t.passHead(u, c, data, inPlace)
+}
+
+// holdHead keeps the beginning of a head. data may lie in u.held.
+func (t *thread) holdHead(u *link, data []byte) {
+	switch {
+	case len(u.held) > 0:
+		u.held = u.held[:copy(u.held, data)]
+	case len(data) > 0:
+		u.held = append(t.buffers.get(len(data)), data...)
+	}
+}
+
+// alone lets go of the attempt that was slower.
+func (t *thread) alone(u *link, c *client) {
+	other := c.other(u)
+	c.link, c.second, c.hedge = u, nil, 0
+	if other != nil {
+		t.drop(other, Abandoned, false)
+	}
+}
+
+// passHead passes on the head that was parsed, with what came of the body.
+func (t *thread) passHead(u *link, c *client, data []byte, inPlace bool) {
+	r := &t.response
+	t.alone(u, c)
+	now := t.options.Now()
+	u.passing, u.status, u.latency = true, r.Status, max(now-u.begun, 1)
+	u.body, u.left, u.last = r.Body, r.Length, r.Close
+	if u.body == http1.Chunked {
+		u.chunks.Reset()
+	}
+	c.x.Status, c.x.Answered, c.spoken = r.Status, now, true
+	c.last = c.last || c.left > 0 || u.body == http1.UntilClose || t.draining
+	t.out = r.Append(t.out[:0], data, &http1.Answer{Close: c.last, Extra: c.x.Fields})
+	head := len(t.out)
+	if begin := headroom + r.Size - head; inPlace && begin >= 0 {
+		copy(t.in[begin:], t.out) // right before the body: both go with one call
+		t.pour(u, c, t.in[begin:headroom+len(data)], head)
+		return
+	}
+	t.out = append(t.out, data[r.Size:]...)
+	t.buffers.put(u.held)
+	u.held = nil
+	t.pour(u, c, t.out, head)
+}
+
+// pour passes on what came of a body, behind as many bytes of a head.
+func (t *thread) pour(u *link, c *client, data []byte, head int) {
+	body := data[head:]
+	n, whole := len(body), false
+	content := int64(n)
+	switch u.body {
+	case http1.None:
+		n, content, whole = 0, 0, true
+	case http1.Length:
+		n = int(min(int64(n), u.left))
+		u.left -= int64(n)
+		content, whole = int64(n), u.left == 0
+	case http1.Chunked:
+		before := u.chunks.Content
+		used, v := u.chunks.Scan(body)
+		if v == http1.Bad {
+			t.fail(u, Cut)
+			return
+		}
+		n, content, whole = used, u.chunks.Content-before, v == http1.OK
+	case http1.UntilClose:
+	}
+	c.x.Sent += content
+	u.last = u.last || n < len(body) // more than an answer: who knows what it is
+	if !t.write(&c.sock, data[:head+n]) {
+		t.closeClient(c)
+		return
+	}
+	if c.unsent() > 0 {
+		t.paceClient(c)
+	}
+	if whole {
+		t.answered(u)
+	}
+}
+
+// answered ends an attempt with its answer.
+func (t *thread) answered(u *link) {
+	c := u.of
+	u.of, c.link = nil, nil
+	t.joined = t.joined[:0]
+	t.director.Done(&c.x, u.pool.upstream, Result{Kind: Answered, Status: u.status, Latency: u.latency, Now: max(t.now, c.x.Answered)})
+	if c.left > 0 { // it has not been told the whole request
+		u.last = true
+	}
+	t.retire(u)
+	c.done = true
+	t.settle(c)
+}

@@ -1,0 +1,280 @@
+package forward
+
+import (
+	"net/netip"
+	"runtime"
+	"syscall"
+	"time"
+
+	"github.com/polymath-run/polymath/internal/balance/http1"
+)
+
+const (
+	// scratchBytes is how much is read at once. A shorter read has drained the
+	// socket, which saves asking again.
+	scratchBytes = 64 << 10
+
+	// headroom is kept free before what is read, so that a head that has grown
+	// can be written there, right before its body, and both sent at once.
+	headroom = 4 << 10
+
+	// eventsAtOnce is how many events are fetched with one call.
+	eventsAtOnce = 256
+
+	// acceptsAtOnce is how many clients are accepted between looks at others.
+	acceptsAtOnce = 64
+
+	// acceptPause is how long nobody is accepted when descriptors have run out.
+	acceptPause = 100 * time.Millisecond
+)
+
+// thread is one loop, on a thread of the system of its own. Everything it has is
+// its own; others only write to its wake descriptor and read its board.
+type thread struct {
+	loop     *Loop
+	director Director
+	options  *Options
+	trust    func(netip.Addr) bool
+
+	epoll, listener, wake int32
+	listening             bool // the listener is watched
+	draining              bool
+
+	now    time.Duration
+	wheel  wheel
+	accept timer // when accepting goes on after a pause; due without an owner
+
+	table []*sock // by descriptor
+	round int32   // numbers sockets, so that an event of one that was closed finds nobody
+
+	pools      map[*Upstream]*upstreamPool
+	clients    int
+	upstreams  int
+	limit      int // of clients
+	idleLimit  int // of idle connections to one upstream
+	unfinished []*sock
+
+	in       []byte // headroom, then what was read
+	out      []byte // what is written
+	joined   []byte // values of fields, joined
+	request  http1.Request
+	parsed   *client // whose head request has
+	response http1.Response
+	buffers  spares
+
+	stats LoopStats
+	told  board
+}
+
+// newThread opens what a thread needs.
+func newThread(l *Loop, at netip.AddrPort) (*thread, netip.AddrPort, error) {
+	epoll, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, at, err
+	}
+	t := &thread{
+		loop: l, director: l.options.Director, options: &l.options, trust: NewTrust(l.options.Proxies).Believes,
+		epoll: int32(epoll), listener: -1, wake: -1,
+		pools: make(map[*Upstream]*upstreamPool),
+		in:    make([]byte, headroom+scratchBytes), out: make([]byte, 0, headroom+scratchBytes),
+		limit:     max(1, l.options.MaxConnections/l.own.Threads),
+		idleLimit: max(1, l.options.MaxIdle/l.own.Threads),
+	}
+	if t.wake, err = counter(); err != nil {
+		t.closeOwn()
+		return nil, at, err
+	}
+	if t.listener, at, err = listener(at, l.own.Threads > 1); err != nil {
+		t.closeOwn()
+		return nil, at, err
+	}
+	if err := register(t.epoll, t.wake, eventIn, 0); err != nil {
+		t.closeOwn()
+		return nil, at, err
+	}
+	t.listen()
+	return t, at, nil
+}
+
+// closeOwn closes what newThread opened.
+func (t *thread) closeOwn() {
+	for _, fd := range []*int32{&t.listener, &t.wake, &t.epoll} {
+		if *fd >= 0 {
+			closeSocket(*fd)
+			*fd = -1
+		}
+	}
+}
+
+// listen has clients accepted from now on.
+func (t *thread) listen() {
+	if !t.listening && !t.draining {
+		t.listening = register(t.epoll, t.listener, eventIn, 0) == nil
+	}
+}
+
+// pause lets clients wait in the backlog.
+func (t *thread) pause() {
+	if t.listening {
+		t.listening = false
+		t.stats.Paused++
+		unregister(t.epoll, t.listener)
+	}
+}
+
+// run is the loop.
+func (t *thread) run() {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	t.now = t.options.Now()
+	t.wheel.tick = int64(t.now / wheelTick)
+	var events [eventsAtOnce]syscall.EpollEvent
+	for !t.over() {
+		n := ready(t.epoll, events[:])
+		if n == 0 {
+			n = await(t.epoll, events[:], t.wheel.next(t.now))
+		}
+		t.now = t.options.Now()
+		for i := range events[:n] {
+			t.handle(&events[i])
+			t.finishUnfinished()
+		}
+		t.wheel.advance(t.now, t.expire)
+		t.finishUnfinished()
+		t.told.store(&t.stats)
+	}
+	t.closeAll()
+	t.told.store(&t.stats)
+}
+
+// closeAll closes what is left: the clients first, whose exchanges end so.
+func (t *thread) closeAll() {
+	for _, s := range t.table {
+		if s != nil && s.client != nil {
+			t.closeClient(s.client)
+		}
+	}
+	for _, s := range t.table {
+		if s != nil {
+			t.closeLink(s.link)
+		}
+	}
+}
+
+// over looks at what was asked of the loop, and reports whether it ends.
+func (t *thread) over() bool {
+	if t.loop.drain.Load() && !t.draining {
+		t.draining = true
+		t.listening = false
+		closeSocket(t.listener)
+		t.listener = -1
+		for _, s := range t.table {
+			if s != nil && s.client != nil && s.client.phase == idle && len(s.client.held) == 0 {
+				t.closeClient(s.client)
+			}
+		}
+	}
+	return t.draining && t.clients == 0 || t.loop.stop.Load()
+}
+
+// handle sees to one event.
+func (t *thread) handle(e *syscall.EpollEvent) {
+	switch e.Fd {
+	case t.listener:
+		t.acceptAll()
+		return
+	case t.wake:
+		clearCount(t.wake)
+		return
+	}
+	if int(e.Fd) >= len(t.table) {
+		return
+	}
+	s := t.table[e.Fd]
+	if s == nil || s.round != e.Pad {
+		return
+	}
+	if e.Events&(eventEnd|eventHangup|eventError) != 0 {
+		s.ended = true
+		s.gone = s.gone || e.Events&(eventHangup|eventError) != 0
+	}
+	if e.Events&eventOut != 0 && s.blocked {
+		t.writable(s)
+	}
+	if e.Events&(eventIn|eventEnd|eventHangup|eventError) != 0 && !s.closed {
+		t.readable(s)
+	}
+}
+
+// later has a socket looked at again once what is under way is finished: what
+// it waits for has come about without an event of its own.
+func (t *thread) later(s *sock) {
+	if !s.queued {
+		s.queued = true
+		t.unfinished = append(t.unfinished, s)
+	}
+}
+
+// finishUnfinished looks at those.
+func (t *thread) finishUnfinished() {
+	for i := 0; i < len(t.unfinished); i++ {
+		s := t.unfinished[i]
+		t.unfinished[i] = nil
+		s.queued = false
+		if !s.closed {
+			t.readable(s)
+		}
+	}
+	t.unfinished = t.unfinished[:0]
+}
+
+// readable reads, from whichever side.
+func (t *thread) readable(s *sock) {
+	if s.client != nil {
+		t.readClient(s.client)
+	} else {
+		t.readLink(s.link)
+	}
+}
+
+// expire sees to a timer that is due.
+func (t *thread) expire(s *sock) {
+	switch {
+	case s == nil:
+		t.listen()
+	case s.client != nil:
+		t.expireClient(s.client)
+	default:
+		t.expireLink(s.link)
+	}
+}
+
+// acceptAll accepts clients.
+func (t *thread) acceptAll() {
+	for range acceptsAtOnce {
+		if t.clients >= t.limit {
+			t.pause()
+			return
+		}
+		fd, from, e := accept(t.listener)
+		switch e {
+		case fine:
+			t.welcome(fd, from)
+		case again:
+			return
+		case syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM:
+			t.pause()
+			t.wheel.set(&t.accept, t.now+acceptPause)
+			t.options.Log.Warn("no connection can be accepted for a moment", "address", t.loop.address, "error", e)
+			return
+		default: // this one was gone before it was accepted
+		}
+	}
+}
+
+// wakeUp makes the loop look around, while it has not ended.
+func (t *thread) wakeUp() {
+	if t.wake >= 0 {
+		count(t.wake)
+	}
+}
