@@ -258,8 +258,10 @@ func TestAdmission(t *testing.T) {
 	limited := &forward.Refusal{Status: 429}
 	clock, ended := time.Hour, 0
 	p, err := New(Options{
-		Now:   func() time.Duration { return clock },
-		Admit: func(x *forward.Exchange) *forward.Refusal { return map[string]*forward.Refusal{"POST": limited}[x.Method] },
+		Now: func() time.Duration { return clock },
+		Admit: func(x *forward.Exchange) *forward.Refusal {
+			return map[string]*forward.Refusal{"POST": limited}[x.Method]
+		},
 		Ended: func(*forward.Exchange) { ended++ },
 	}, s, upstreams(1))
 	if err != nil {
