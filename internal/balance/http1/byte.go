@@ -14,8 +14,9 @@ var (
 	// same bytes. No '#': some servers end the target there, others do not.
 	targets = visible('#')
 
-	// hosts are the bytes of a host's name, and of a port (RFC 3986, 3.2.2).
-	hosts = among("-._~%!$&'()*+,;=", true)
+	// hosts are the bytes of a host's name. The grammar has escapes and "!$&'()*+,;="
+	// too (RFC 3986, 3.2.2), which no host has, and some take for two hosts.
+	hosts = among("-._~", true)
 )
 
 // among is the set of some bytes, with or without letters and digits.

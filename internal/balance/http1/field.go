@@ -299,7 +299,7 @@ func number(digits []byte) int64 {
 	}
 	var n int64
 	for _, c := range digits {
-		if c < '0' || c > '9' {
+		if !digit(c) {
 			return -1
 		}
 		n = n*10 + int64(c-'0')

@@ -78,10 +78,7 @@ func (r *Request) line(text []byte) Reason {
 	case "HTTP/1.0":
 		r.Version = 10
 	default:
-		if len(text)-last == len(" HTTP/1.1") && bytes.HasPrefix(text[last+1:], []byte("HTTP/")) {
-			return BadVersion
-		}
-		return BadLine
+		return unknown(text[last+1:])
 	}
 	if !tokens.all(text[:space]) {
 		return BadMethod
@@ -92,6 +89,17 @@ func (r *Request) line(text []byte) Reason {
 	}
 	return r.target(text, space+1, last)
 }
+
+// unknown tells a version that is not taken from a text that is none.
+func unknown(version []byte) Reason {
+	const form = "HTTP/d.d"
+	if len(version) != len(form) || string(version[:5]) != form[:5] || version[6] != '.' || !digit(version[5]) || !digit(version[7]) {
+		return BadLine
+	}
+	return BadVersion
+}
+
+func digit(c byte) bool { return '0' <= c && c <= '9' }
 
 // target reads what stands between the method and the version.
 func (r *Request) target(text []byte, from, to int) Reason {
@@ -199,7 +207,7 @@ func validPort(text []byte) bool {
 		return false
 	}
 	for _, c := range text[1:] {
-		if c < '0' || c > '9' {
+		if !digit(c) {
 			return false
 		}
 	}

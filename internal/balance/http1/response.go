@@ -48,8 +48,11 @@ func (r *Response) bodiless() bool { return r.Status < 200 || r.Status == 204 }
 func (r *Response) line(text []byte) Reason {
 	const begin = "HTTP/1.1 200"
 	r.first = Span{0, int32(r.fields)}
-	if len(text) < len(begin) || string(text[:7]) != "HTTP/1." || text[8] != ' ' {
+	if len(text) < len(begin) || string(text[:5]) != begin[:5] || text[8] != ' ' {
 		return BadLine
+	}
+	if text[5] != '1' || text[6] != '.' {
+		return unknown(text[:8])
 	}
 	switch text[7] {
 	case '0':
@@ -57,10 +60,10 @@ func (r *Response) line(text []byte) Reason {
 	case '1':
 		r.Version = 11
 	default:
-		return BadVersion
+		return unknown(text[:8])
 	}
 	for _, c := range text[9:12] {
-		if c < '0' || c > '9' {
+		if !digit(c) {
 			return BadStatus
 		}
 		r.Status = r.Status*10 + int(c-'0')

@@ -24,7 +24,7 @@ func TestBadResponses(t *testing.T) {
 		{"control in the words", "HTTP/1.1 200 O\x01K\r\nX: 1\r\n\r\n", Control},
 		{"space before the colon", "HTTP/1.1 200 OK\r\nX : 1\r\n\r\n", SpacedName},
 		{"no name", "HTTP/1.1 200 OK\r\n: 1\r\n\r\n", BadName},
-		{"HTTP/2", "HTTP/2.0 200 OK\r\n\r\n", BadLine},
+		{"HTTP/2", "HTTP/2.0 200 OK\r\n\r\n", BadVersion},
 		{"HTTP/1.2", "HTTP/1.2 200 OK\r\n\r\n", BadVersion},
 		{"no version", "200 OK\r\n\r\n", BadLine},
 		{"status of two digits", "HTTP/1.1 20 OK\r\n\r\n", BadStatus},
