@@ -37,7 +37,7 @@ func (t *thread) listenTo(u *link, c *client, n int) {
 		}
 		t.alone(u, c)
 		t.out = r.Append(t.out[:0], data, &http1.Answer{})
-		c.spoken = true
+		c.hinted = true
 		if !t.write(&c.sock, t.out) {
 			t.closeClient(c)
 			return

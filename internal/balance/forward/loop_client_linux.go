@@ -37,7 +37,8 @@ type client struct {
 	left   int64
 	link   *link // asked; another may be, see hedge
 	second *link
-	spoken bool // something was sent to the client
+	hinted bool // a 1xx was sent to the client
+	spoken bool // the head of the answer was
 	last   bool // the connection ends with this exchange
 	done   bool // the answer is complete but for its sending
 
@@ -98,11 +99,10 @@ func (t *thread) readClient(c *client) {
 		return
 	}
 	for {
-		switch {
-		case c.gone:
-			t.closeClient(c)
-			return
-		case c.phase == asking && (c.left == 0 || c.done || t.full(c)):
+		if c.phase == asking && (c.left == 0 || c.done || t.full(c)) {
+			if c.gone {
+				t.closeClient(c)
+			}
 			c.waiting = true
 			return
 		}

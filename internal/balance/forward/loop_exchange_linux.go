@@ -23,7 +23,7 @@ func (t *thread) begin(c *client, data []byte) {
 
 	c.phase, c.size, c.target, c.verb = asking, r.Size, r.Target, r.Verb
 	c.left, c.last, c.whole = r.Length-have, r.Close, taken <= MaxReplay
-	c.spoken, c.done, c.hedge = false, false, 0
+	c.hinted, c.spoken, c.done, c.hedge = false, false, false, 0
 	method := r.Verb.String()
 	if r.Verb == http1.Other {
 		method = strings.Clone(textOf(r.Method.Of(c.kept)))
@@ -150,7 +150,7 @@ func (t *thread) refuse(c *client, r *Refusal) {
 // made, or the client is told.
 func (t *thread) fail(u *link, kind Kind) {
 	c, up := u.of, u.pool.upstream
-	stale := kind == Broken && u.reused && !u.heard && c.x.Again && c.whole && !c.spoken
+	stale := kind == Broken && u.reused && !u.heard && c.x.Again && c.whole && !c.hinted
 	body := u.body
 	other := c.other(u)
 	r := t.drop(u, kind, stale)
@@ -166,7 +166,7 @@ func (t *thread) fail(u *link, kind Kind) {
 	case other != nil:
 	case c.spoken:
 		t.cut(c, body)
-	case c.whole && c.x.Attempts < MaxAttempts && t.director.Retry(&c.x, r):
+	case c.whole && !c.hinted && c.x.Attempts < MaxAttempts && t.director.Retry(&c.x, r):
 		t.attempt(c)
 		if !c.closed && c.phase == asking && !c.done {
 			t.paceClient(c)
