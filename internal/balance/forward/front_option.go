@@ -115,7 +115,8 @@ func (o Options) filled() (Options, error) {
 	if o.MaxIdle == 0 {
 		o.MaxIdle = defaultMaxIdle
 	}
-	return o, o.Timeouts.fill()
+	err := o.Timeouts.fill()
+	return o, err
 }
 
 // DefaultTimeouts are those of who chooses none.

@@ -1,0 +1,229 @@
+package forward
+
+import (
+	"net"
+	"net/http"
+
+	"github.com/polymath-run/polymath/internal/balance/http1"
+)
+
+// relay tells the client what an upstream answered, and reports whether the
+// client's connection can go on.
+func (c *conn) relay(a *attempt) bool {
+	b, x := a.back, &c.x
+	for n := 0; b.answer.Status < 200 && b.answer.Status != http.StatusSwitchingProtocols; n++ {
+		kind := Unusable
+		if n < MaxInformational {
+			if !c.interim(b) {
+				return c.part(a, Abandoned)
+			}
+			a.expect(c.patience(true))
+			kind = c.hear(a, true)
+		}
+		if kind != Answered {
+			return c.fail(a, kind)
+		}
+	}
+	x.Answered = c.f.o.Now()
+	if b.answer.Status == http.StatusSwitchingProtocols {
+		if !c.request.Upgrade || c.stream || a.u.HTTP2 {
+			return c.fail(a, Unusable)
+		}
+		return c.tunnel(a)
+	}
+	x.Status = b.answer.Status
+	kind := c.pass(a)
+	if kind != Answered {
+		return c.part(a, kind)
+	}
+	whole := c.body.ended.Load()
+	if c.pumping() {
+		c.stopPump()
+		whole = false
+	}
+	c.stopWatch()
+	if whole && !b.answer.Close && len(b.in) == 0 && !c.pump.cut.Load() && !a.over.Load() {
+		b.pool.put(b)
+	} else {
+		a.drop()
+	}
+	c.settle(a, Answered)
+	if c.closing && (!whole || len(c.in) > c.request.Size+c.body.early || len(c.after) > 0) {
+		c.linger()
+	}
+	return true
+}
+
+// interim passes on a 1xx; a client of HTTP/1.0 knows none.
+func (c *conn) interim(b *backend) bool {
+	if c.request.Version > 10 {
+		c.out = b.answer.Append(c.out[:0], b.in, &http1.Answer{})
+		if c.write(c.out) != nil {
+			return false
+		}
+	}
+	b.in = b.in[:copy(b.in, b.in[b.answer.Size:])]
+	return true
+}
+
+// fail ends an exchange whose upstream failed behind an interim answer: nobody
+// is asked again, and the client is told.
+func (c *conn) fail(a *attempt, k Kind) bool {
+	c.stopWatch()
+	c.stopPump()
+	a.kind = k
+	k = c.blame(a)
+	a.drop()
+	c.settle(a, k)
+	if c.gone.Load() {
+		return false
+	}
+	return c.refuse(c.failure(k))
+}
+
+// part ends an exchange in the middle of its answer: the client's connection
+// ends, and so that it cannot be taken for the answer's end.
+func (c *conn) part(a *attempt, k Kind) bool {
+	c.stopWatch()
+	c.stopPump()
+	if k == Cut && (c.gone.Load() || a.over.Load()) {
+		k = Abandoned
+	}
+	framed := a.back.answer.Body != http1.UntilClose && (a.back.answer.Body != http1.Chunked || c.request.Version > 10)
+	a.drop()
+	c.settle(a, k)
+	if k == Cut && !framed {
+		c.sever()
+	}
+	return false
+}
+
+// sever ends the client's connection with a reset.
+func (c *conn) sever() {
+	if p, ok := c.nc.(*streamConn); ok {
+		p.severed.Store(true)
+		return
+	}
+	nc := c.nc
+	if s, ok := nc.(interface{ NetConn() net.Conn }); ok {
+		nc = s.NetConn()
+	}
+	if e, ok := nc.(*earlyConn); ok {
+		nc = e.Conn
+	}
+	if t, ok := nc.(*net.TCPConn); ok {
+		_ = t.SetLinger(0)
+		_ = t.Close() // before TLS can say a last word
+	}
+}
+
+// pass passes the final answer on: its head with what has come of its body
+// in one piece, then the rest as it comes.
+func (c *conn) pass(a *attempt) Kind {
+	b, x := a.back, &c.x
+	old := c.request.Version == 10
+	plain := old && b.answer.Body == http1.Chunked
+	c.closing = c.closing || plain || b.answer.Body == http1.UntilClose || !c.body.ended.Load()
+	c.out = b.answer.Append(c.out[:0], b.in, &http1.Answer{
+		Close: c.closing, Keep: old && !c.closing, Plain: plain, Extra: x.Fields,
+		Upgrade: b.answer.Status == http.StatusUpgradeRequired && !c.closing,
+	})
+	r := relayer{kind: b.answer.Body, left: b.answer.Length, plain: plain}
+	text := b.in[b.answer.Size:]
+	pending := true // the head is in c.out
+	var buffer *[]byte
+	for {
+		n, verdict := r.next(text)
+		switch {
+		case pending:
+			c.out = append(c.out, r.content(text[:n])...)
+			if c.write(c.out) != nil {
+				return Abandoned
+			}
+			pending = false
+		case n > 0:
+			if c.write(r.content(text[:n])) != nil {
+				return Abandoned
+			}
+		}
+		x.Sent = r.sent()
+		if verdict == http1.Bad {
+			return Cut
+		}
+		if verdict == http1.OK {
+			b.in = b.in[:copy(b.in, text[n:])] // nothing, where the upstream is right
+			break
+		}
+		if buffer == nil {
+			buffer = c.f.takeBuffer()
+			defer c.f.putBuffer(buffer)
+		}
+		a.expect(c.limited(c.f.o.Timeouts.Answer))
+		n, err := b.nc.Read(*buffer)
+		if text = (*buffer)[:n]; n == 0 && err != nil {
+			if r.kind == http1.UntilClose && isEnd(err) {
+				return Answered
+			}
+			return Cut
+		}
+	}
+	return Answered
+}
+
+// relayer follows the body of an answer.
+type relayer struct {
+	kind    http1.Body
+	left    int64
+	total   int64
+	plain   bool // chunks are taken off
+	chunks  http1.Chunks
+	scratch []byte
+}
+
+// next says how much of text is the body's, and whether it ends there. Where
+// chunks are taken off, content gives what is to be passed on.
+func (r *relayer) next(text []byte) (int, http1.Verdict) {
+	switch r.kind {
+	case http1.Length:
+		n := min(int64(len(text)), r.left)
+		r.left -= n
+		r.total += n
+		if r.left == 0 {
+			return int(n), http1.OK
+		}
+		return int(n), http1.More
+	case http1.Chunked:
+		if !r.plain {
+			return r.chunks.Scan(text)
+		}
+		r.scratch = r.scratch[:0]
+		for n := 0; ; {
+			data, m, v := r.chunks.Next(text[n:])
+			r.scratch = append(r.scratch, data...)
+			if n += m; v != http1.More || n == len(text) {
+				return n, v
+			}
+		}
+	case http1.UntilClose:
+		r.total += int64(len(text))
+		return len(text), http1.More
+	default:
+		return 0, http1.OK
+	}
+}
+
+// content is what is passed on of the bytes next has counted.
+func (r *relayer) content(text []byte) []byte {
+	if r.plain {
+		return r.scratch
+	}
+	return text
+}
+
+// sent counts the body's own bytes.
+func (r *relayer) sent() int64 {
+	if r.kind == http1.Chunked {
+		return r.chunks.Content
+	}
+	return r.total
+}

@@ -1,0 +1,334 @@
+package forward
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/polymath-run/polymath/internal/balance/http1"
+)
+
+// watchAfter is how long an answer may take before the client is watched for
+// whether it is still there: most answers come earlier, and cost no watching.
+const watchAfter = 100 * time.Millisecond
+
+// attempt is one upstream asked.
+type attempt struct {
+	u     *Upstream
+	begun time.Duration
+	back  *backend // nil: not reached
+	text  []byte   // what was sent
+
+	kind Kind // Answered once a head, perhaps an interim one, is there
+
+	ctx  context.Context
+	quit context.CancelFunc
+	over atomic.Bool             // cancel was called
+	at   atomic.Pointer[backend] // back, for cancel
+}
+
+// cancel ends an attempt from outside, at once and for good.
+func (a *attempt) cancel() {
+	a.over.Store(true)
+	a.quit()
+	if b := a.at.Load(); b != nil {
+		_ = b.nc.SetDeadline(time.Unix(1, 0))
+	}
+}
+
+// newAttempt makes an attempt that abandon and leave find.
+func (c *conn) newAttempt(u *Upstream) *attempt {
+	a := &attempt{u: u, begun: c.f.o.Now()}
+	a.ctx, a.quit = context.WithCancel(c.f.dials)
+	c.mu.Lock()
+	c.attempts[a] = struct{}{}
+	late := c.ended || c.gone.Load()
+	c.mu.Unlock()
+	if late {
+		a.cancel()
+	}
+	return a
+}
+
+// settle tells the Director how an attempt ended, once.
+func (c *conn) settle(a *attempt, k Kind) {
+	c.mu.Lock()
+	delete(c.attempts, a)
+	c.mu.Unlock()
+	a.quit()
+	now := c.f.o.Now()
+	r := Result{Kind: k, Latency: now - a.begun, Now: now}
+	if a.back != nil && k == Answered {
+		r.Status = a.back.answer.Status
+	}
+	if c.x.Answered != 0 && (k == Answered || k == Cut) {
+		r.Latency = c.x.Answered - a.begun
+	}
+	c.f.o.Director.Done(&c.x, a.u, r)
+}
+
+// forward tries upstreams until one answers, and reports whether the client's
+// connection can go on.
+func (c *conn) forward() bool {
+	d := c.f.o.Director
+	last := Kind(0)
+	failed := false
+	hedge := time.Duration(0)
+	if c.x.Again && c.body.ended.Load() {
+		hedge = d.Hedge(&c.x)
+	}
+	for {
+		u := d.Pick(&c.x)
+		if u == nil {
+			switch {
+			case failed:
+				return c.refuse(c.failure(last))
+			case c.x.Refusal != nil:
+				return c.refuse(c.x.Refusal)
+			}
+			return c.refuse(Nobody())
+		}
+		a := c.try(u, hedge)
+		if a.kind == Answered {
+			return c.relay(a)
+		}
+		c.stopWatch()
+		c.stopPump()
+		last, failed, hedge = c.blame(a), true, 0
+		r := Result{Kind: last, Latency: c.f.o.Now() - a.begun, Now: c.f.o.Now()}
+		a.drop()
+		c.settle(a, last)
+		if c.gone.Load() {
+			return false
+		}
+		if last == Abandoned || c.expired() || !c.repeatable() || c.x.Attempts >= MaxAttempts || !d.Retry(&c.x, r) {
+			return c.refuse(c.failure(last))
+		}
+	}
+}
+
+// blame is how an attempt ended, for those who keep the score: what the client
+// did is nobody's fault.
+func (c *conn) blame(a *attempt) Kind {
+	if c.gone.Load() || c.pump.err != nil || a.over.Load() {
+		return Abandoned
+	}
+	return a.kind
+}
+
+// drop closes the upstream's connection.
+func (a *attempt) drop() {
+	if a.back != nil {
+		_ = a.back.nc.Close()
+	}
+}
+
+// try asks an upstream, and where hedge is not 0 perhaps a second one.
+func (c *conn) try(u *Upstream, hedge time.Duration) *attempt {
+	a := c.newAttempt(u)
+	if hedge > 0 {
+		return c.race(a, hedge)
+	}
+	c.ask(a, true)
+	return a
+}
+
+// race asks a second upstream when the first takes longer than hedge.
+func (c *conn) race(a *attempt, hedge time.Duration) *attempt {
+	ends := make(chan *attempt, 2)
+	ask := func(a *attempt) {
+		c.ask(a, false)
+		ends <- a
+	}
+	go ask(a)
+	timer := time.NewTimer(hedge)
+	defer timer.Stop()
+	select {
+	case <-ends:
+		return a
+	case <-timer.C:
+	}
+	c.startWatch()
+	defer c.stopWatch()
+	u := c.f.o.Director.Pick(&c.x)
+	if u == nil {
+		return <-ends
+	}
+	b := c.newAttempt(u)
+	go ask(b)
+	first := <-ends
+	second := a
+	if first == a {
+		second = b
+	}
+	if first.kind == Answered {
+		second.cancel()
+		<-ends
+		second.drop()
+		c.settle(second, Abandoned)
+		return first
+	}
+	first.drop()
+	c.settle(first, c.blame(first))
+	return <-ends
+}
+
+// ask sends the request to an upstream and reads the first head it answers
+// with. Inline it carries on a body that has not ended, and looks after the
+// client; beside another attempt it does neither.
+func (c *conn) ask(a *attempt, inline bool) {
+	p := c.f.pools.of(a.u)
+	a.text = c.tell(a.text[:0], a.u)
+	for fresh := false; ; fresh = true {
+		a.back = nil
+		if !fresh {
+			a.back = p.take(c.peer)
+		}
+		if a.back != nil && !c.x.Again && isStale(a.back.nc) {
+			_ = a.back.nc.Close()
+			continue
+		}
+		if a.back == nil {
+			b, err := p.dial(a.ctx, c.peer, c.local)
+			if err != nil {
+				a.kind = Unreached
+				return
+			}
+			a.back = b
+		}
+		a.at.Store(a.back)
+		if a.over.Load() {
+			a.kind = Abandoned
+			return
+		}
+		a.kind = c.talk(a, inline)
+		if g, ok := a.back.nc.(*gatePipe); ok && a.kind == Broken && g.unreached.Load() {
+			a.kind = Unreached
+		}
+		if !c.unseen(a, inline) {
+			return
+		}
+		_ = a.back.nc.Close()
+	}
+}
+
+// unseen reports whether an attempt failed only because its connection, idle
+// before, had ended when the request came: then a new connection is no further
+// attempt.
+func (c *conn) unseen(a *attempt, inline bool) bool {
+	if a.kind != Broken || !a.back.used || len(a.back.in) > 0 || !c.x.Again || a.over.Load() {
+		return false
+	}
+	if inline {
+		c.stopPump()
+	}
+	if !c.repeatable() || c.gone.Load() {
+		return false
+	}
+	a.text = c.tell(a.text[:0], a.u)
+	return true
+}
+
+// tell is the request as an upstream gets it, as far as it has come with its
+// head.
+func (c *conn) tell(dst []byte, u *Upstream) []byte {
+	out := http1.Outgoing{
+		Peer: c.peer.Addr(), Client: c.x.Client, Scheme: c.scheme, Trusted: c.f.trust.Believes(c.peer.Addr()),
+		Fields: http1.AllForwarding, Host: u.Host, Upgrade: !u.HTTP2 && !c.stream,
+	}
+	if u.HTTP2 && c.request.Trailers {
+		out.Extra = []byte("TE: trailers\r\n")
+	}
+	dst = c.request.Append(dst, c.in, &out)
+	dst = append(dst, c.in[c.request.Size:c.request.Size+c.body.early]...)
+	return append(dst, c.pump.kept...)
+}
+
+// talk sends and reads on one connection.
+func (c *conn) talk(a *attempt, inline bool) Kind {
+	b, t := a.back, &c.f.o.Timeouts
+	if err := b.write(a.text, c.limited(t.Write)); err != nil && b.used {
+		return Broken
+	} // else it may have answered before it read everything
+	if c.body.ended.Load() {
+		a.expect(c.patience(inline))
+	} else {
+		a.expect(c.limited(endless))
+		c.startPump(a)
+	}
+	return c.hear(a, inline)
+}
+
+// endless is the wait for an answer while another wait counts, that for the
+// rest of the request.
+const endless = 24 * time.Hour
+
+// patience is how long to wait for a head before a look at the client; the
+// whole time where nobody looks.
+func (c *conn) patience(inline bool) time.Duration {
+	whole := c.limited(c.f.o.Timeouts.FirstByte)
+	if inline && whole > 2*watchAfter && !c.watch.started {
+		return watchAfter
+	}
+	return whole
+}
+
+// hear reads the next head of an answer.
+func (c *conn) hear(a *attempt, inline bool) Kind {
+	b := a.back
+	for {
+		switch b.answer.Parse(b.in, 0, c.request.Verb) {
+		case http1.OK:
+			return Answered
+		case http1.Bad:
+			return Unusable
+		}
+		_, err := b.more()
+		switch {
+		case err == nil:
+			continue
+		case !isTimeout(err) || c.pump.cut.Load():
+			return Broken
+		case !inline || c.watch.started || c.limited(c.f.o.Timeouts.FirstByte) <= 2*watchAfter || a.over.Load() || c.pumping():
+			return Late
+		}
+		c.startWatch()
+		a.expect(c.limited(c.f.o.Timeouts.FirstByte - watchAfter))
+	}
+}
+
+// expect sets how long the next bytes of an upstream may take. A cancelled
+// attempt waits no more.
+func (a *attempt) expect(timeout time.Duration) {
+	_ = a.back.nc.SetReadDeadline(time.Now().Add(timeout))
+	if a.over.Load() {
+		_ = a.back.nc.SetReadDeadline(time.Unix(1, 0))
+	}
+}
+
+// isStale reports whether an idle connection has ended, or has something to
+// say that nobody asked for. It takes a system call, and no time.
+func isStale(nc net.Conn) bool {
+	if s, ok := nc.(interface{ NetConn() net.Conn }); ok {
+		nc = s.NetConn()
+	}
+	raw, ok := nc.(syscall.Conn)
+	if !ok {
+		return false
+	}
+	r, err := raw.SyscallConn()
+	if err != nil {
+		return true
+	}
+	stale := true
+	err = r.Control(func(fd uintptr) {
+		var one [1]byte
+		_, _, err := syscall.Recvfrom(int(fd), one[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		stale = !errors.Is(err, syscall.EAGAIN) && !errors.Is(err, os.ErrDeadlineExceeded)
+	})
+	return err != nil || stale
+}

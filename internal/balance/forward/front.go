@@ -1,0 +1,347 @@
+package forward
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Front serves clients with a goroutine for each connection: HTTP/1 over TCP or
+// TLS by code of our own, HTTP/2 by the standard library's server, whose every
+// stream becomes an HTTP/1 exchange inside.
+//
+//	              ┌─► conn ──────────────┐
+//	listener ─────┤                      ├─► pools ──► upstreams
+//	event loop ───┘   HTTP/2 ─► conn ────┘      └─ gateway ─► HTTP/2 upstreams
+type Front struct {
+	o     Options
+	trust Trust
+	pools pools
+	slots chan struct{} // one for each client's connection
+	dials context.Context
+	leave context.CancelFunc
+	http2 *http2Front
+	spare sync.Pool // of *[]byte, bodyBuffer bytes each
+
+	draining atomic.Bool
+	live     sync.WaitGroup // goroutines of connections, and the reaper
+
+	mu        sync.Mutex
+	conns     map[*conn]struct{}
+	listeners map[net.Listener]struct{}
+	ended     bool
+	empty     chan struct{} // closed when the front drains and has no connection
+	vacated   bool          // empty is closed
+}
+
+// Accepting again after a passing failure, such as too few descriptors, waits
+// this long at first, twice as long each further time, and this long at most.
+const (
+	minAcceptWait = 5 * time.Millisecond
+	maxAcceptWait = time.Second
+)
+
+// NewFront makes a front; Shutdown ends it.
+func NewFront(o Options) (*Front, error) {
+	o, err := o.filled()
+	if err != nil {
+		return nil, err
+	}
+	f := &Front{
+		o: o, trust: NewTrust(o.Proxies), slots: make(chan struct{}, o.MaxConnections),
+		conns: map[*conn]struct{}{}, listeners: map[net.Listener]struct{}{},
+		empty: make(chan struct{}),
+	}
+	f.pools = pools{o: &f.o, all: map[*Upstream]*pool{}}
+	f.dials, f.leave = context.WithCancel(context.Background())
+	f.http2 = newHTTP2Front(f)
+	if f.o.TLS != nil {
+		f.o.TLS = f.o.TLS.Clone()
+		f.o.TLS.NextProtos = []string{"h2", "http/1.1"}
+	}
+	f.live.Go(f.reap)
+	return f, nil
+}
+
+// Serve takes connections from a listener until Shutdown, and closes it.
+func (f *Front) Serve(l net.Listener) error {
+	f.mu.Lock()
+	if f.ended {
+		f.mu.Unlock()
+		return errors.Join(net.ErrClosed, l.Close())
+	}
+	f.listeners[l] = struct{}{}
+	f.mu.Unlock()
+	defer func() { _ = l.Close() }()
+	wait := time.Duration(0)
+	for {
+		select {
+		case f.slots <- struct{}{}:
+		case <-f.dials.Done():
+			return nil
+		}
+		nc, err := l.Accept()
+		if err == nil {
+			wait = 0
+			f.begin(nc, nil)
+			continue
+		}
+		<-f.slots
+		if f.draining.Load() {
+			return nil
+		}
+		if errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		wait = min(max(2*wait, minAcceptWait), maxAcceptWait)
+		f.o.Log.Warn("no connection can be accepted", "error", err, "again", wait)
+		select {
+		case <-time.After(wait):
+		case <-f.dials.Done():
+			return nil
+		}
+	}
+}
+
+// Take serves a connection somebody else has accepted, with the bytes that were
+// read of it. It does not block; where there are too many connections already,
+// this one is closed.
+func (f *Front) Take(nc net.Conn, early []byte) {
+	select {
+	case f.slots <- struct{}{}:
+		f.begin(nc, append([]byte(nil), early...))
+	default:
+		_ = nc.Close()
+	}
+}
+
+// begin serves a connection that has a slot.
+func (f *Front) begin(nc net.Conn, early []byte) {
+	c := newConn(f, nc, early)
+	if !f.add(c) {
+		_ = nc.Close()
+		<-f.slots
+		return
+	}
+	go func() {
+		defer f.live.Done()
+		defer func() { <-f.slots }()
+		c.serve()
+		f.remove(c)
+	}()
+}
+
+// add notes a connection, and reports false where it comes too late.
+func (f *Front) add(c *conn) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.ended || f.draining.Load() {
+		return false
+	}
+	f.conns[c] = struct{}{}
+	f.live.Add(1)
+	return true
+}
+
+func (f *Front) remove(c *conn) {
+	f.mu.Lock()
+	delete(f.conns, c)
+	f.vacate()
+	f.mu.Unlock()
+}
+
+// vacate tells who waits for the last connection. The caller holds mu.
+func (f *Front) vacate() {
+	if f.draining.Load() && len(f.conns) == 0 && !f.vacated {
+		f.vacated = true
+		close(f.empty)
+	}
+}
+
+// reap ends upstream connections that are idle for too long.
+func (f *Front) reap() {
+	tick := time.NewTicker(max(f.o.Timeouts.Idle/4, time.Millisecond))
+	defer tick.Stop()
+	for {
+		select {
+		case now := <-tick.C:
+			f.pools.reap(now)
+		case <-f.dials.Done():
+			return
+		}
+	}
+}
+
+// Drain stops listening and ends connections that have no exchange; the others
+// end with theirs.
+func (f *Front) Drain() {
+	f.mu.Lock()
+	f.draining.Store(true) // within mu: nobody is added behind the look at conns
+	for l := range f.listeners {
+		_ = l.Close()
+	}
+	clear(f.listeners)
+	for c := range f.conns {
+		c.drain()
+	}
+	f.vacate()
+	f.mu.Unlock()
+}
+
+// Shutdown drains, and waits until every connection has ended; when ctx ends
+// first, it closes what is left. Further calls do the same.
+func (f *Front) Shutdown(ctx context.Context) error {
+	f.Drain()
+	done := make(chan struct{})
+	go func() {
+		f.http2.drain(ctx)
+		select {
+		case <-f.empty:
+		case <-ctx.Done():
+		}
+		close(done)
+	}()
+	var err error
+	select {
+	case <-done:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	f.mu.Lock()
+	f.ended = true
+	for c := range f.conns {
+		_ = c.nc.Close()
+		c.abandon()
+	}
+	f.mu.Unlock()
+	f.leave()
+	f.http2.close()
+	f.pools.close()
+	f.live.Wait()
+	<-done
+	return err
+}
+
+// takeBuffer gives a buffer for a body on its way.
+func (f *Front) takeBuffer() *[]byte {
+	if b, ok := f.spare.Get().(*[]byte); ok {
+		return b
+	}
+	b := make([]byte, bodyBuffer)
+	return &b
+}
+
+func (f *Front) putBuffer(b *[]byte) { f.spare.Put(b) }
+
+// greet does what stands before the first request of a connection: the PROXY
+// protocol and TLS. It reports false where the connection ends with it, or
+// belongs to HTTP/2 now.
+func (c *conn) greet() bool {
+	f := c.f
+	_ = c.nc.SetReadDeadline(time.Now().Add(f.o.Timeouts.Head))
+	if len(f.o.ProxyProtocol) > 0 && NewTrust(f.o.ProxyProtocol).Believes(c.peer.Addr()) {
+		if !c.readProxyHeader() {
+			return false
+		}
+	}
+	if f.o.TLS == nil {
+		return !f.o.CleartextHTTP2 || !c.preface() || !f.http2.take(c)
+	}
+	c.scheme = "https"
+	inner := c.nc
+	if len(c.in) > 0 {
+		inner = &earlyConn{Conn: c.nc, early: append([]byte(nil), c.in...)}
+		c.in = c.in[:0]
+	}
+	secure := tls.Server(inner, f.o.TLS)
+	ctx, cancel := context.WithTimeout(f.dials, f.o.Timeouts.Head)
+	defer cancel()
+	if err := secure.HandshakeContext(ctx); err != nil {
+		return false
+	}
+	c.become(secure)
+	return secure.ConnectionState().NegotiatedProtocol != "h2" || !f.http2.take(c)
+}
+
+// readProxyHeader reads the PROXY protocol's header, and takes its word for who
+// the client is.
+func (c *conn) readProxyHeader() bool {
+	for {
+		client, size, err := ReadProxyHeader(c.in)
+		if err != nil {
+			return false
+		}
+		if size > 0 {
+			if client.IsValid() {
+				c.peer = client
+			}
+			c.in = c.in[:copy(c.in, c.in[size:])]
+			return true
+		}
+		if _, err := c.fill(); err != nil {
+			return false
+		}
+	}
+}
+
+// http2Preface begins every connection of HTTP/2 (RFC 9113, section 3.4).
+const http2Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
+// preface reports whether the connection begins as HTTP/2 does. It reads no
+// more than it needs to know.
+func (c *conn) preface() bool {
+	for {
+		n := min(len(c.in), len(http2Preface))
+		if string(c.in[:n]) != http2Preface[:n] {
+			return false
+		}
+		if n == len(http2Preface) {
+			return true
+		}
+		if _, err := c.fill(); err != nil {
+			return false
+		}
+	}
+}
+
+// earlyConn is a connection some of whose bytes were read already.
+type earlyConn struct {
+	net.Conn
+	early []byte
+}
+
+// Read gives the early bytes first.
+func (c *earlyConn) Read(p []byte) (int, error) {
+	if len(c.early) > 0 {
+		n := copy(p, c.early)
+		c.early = c.early[n:]
+		return n, nil
+	}
+	return c.Conn.Read(p)
+}
+
+// CloseWrite ends the writing side, where the connection can.
+func (c *earlyConn) CloseWrite() error { return closeWrite(c.Conn) }
+
+// closeWrite ends the writing side of a connection, or all of one that has no
+// sides.
+func closeWrite(nc net.Conn) error {
+	if half, ok := nc.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nc.Close()
+}
+
+// addressOf is the address of a net.Addr; zero of one that is none of TCP.
+func addressOf(a net.Addr) netip.AddrPort {
+	if t, ok := a.(*net.TCPAddr); ok {
+		p := t.AddrPort()
+		return netip.AddrPortFrom(p.Addr().Unmap().WithZone(""), p.Port())
+	}
+	return netip.AddrPort{}
+}
