@@ -46,13 +46,9 @@ func (b board) Checked(t *health.Target, why string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := p.now()
-	m := t.Member.Data.(*member)
-	if m.index < 0 {
-		return // removed meanwhile
-	}
-	changed := p.fleet.Check(t.Member, now, why)
+	changed := p.fleet.Check(t.Member, now, why) // one that was removed meanwhile changes nothing
 	if why == "" {
-		changed = m.breaker.Hurry(now) || changed
+		changed = t.Member.Data.(*member).breaker.Hurry(now) || changed
 	}
 	if changed {
 		p.refresh(now)

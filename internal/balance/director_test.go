@@ -81,6 +81,19 @@ func TestRetriesEnd(t *testing.T) {
 	}
 }
 
+// TestRetryAsksWhoIsLeft: no budget is spent, and no answer of an upstream thrown
+// away, for a retry that nobody would take.
+func TestRetryAsksWhoIsLeft(t *testing.T) {
+	r := newRig(t, quiet("round-robin"), upstreams(1))
+	x := exchange()
+	r.begin(x)
+	result := forward.Result{Status: 503, Now: r.clock}
+	r.Done(x, r.Pick(x), result)
+	if r.Retry(x, result) {
+		t.Error("a retry is granted where nobody is left")
+	}
+}
+
 func TestDeadlines(t *testing.T) {
 	s := quiet("round-robin")
 	s.TimeoutField = "Request-Timeout"
@@ -233,10 +246,11 @@ func TestPerUpstreamLimit(t *testing.T) {
 		s := quiet(policy)
 		s.PerUpstream = 3
 		r := newRig(t, s, upstreams(4))
-		got := make(map[string]int)
+		got, begun := make(map[string]int), []*forward.Exchange(nil)
 		for range 12 {
 			x := exchange()
 			r.begin(x)
+			begun = append(begun, x)
 			u := r.Pick(x)
 			if u == nil {
 				t.Fatalf("%s: nobody after %v", policy, got)
@@ -248,6 +262,136 @@ func TestPerUpstreamLimit(t *testing.T) {
 				t.Errorf("%s: %s has %d under way, want 3", policy, name, n)
 			}
 		}
+		for _, x := range begun {
+			r.Done(x, x.Tried[0], forward.Result{Status: 200, Now: r.clock})
+			r.End(x)
+			if again := exchange(); r.begin(again) != nil || r.Pick(again) != x.Tried[0] {
+				t.Errorf("%s: the place that became free was not taken", policy)
+			}
+		}
+	}
+}
+
+// TestPoliciesCountTheirOwn: requests that another policy picked, or that were
+// trials, are not taken from the counts of this one when they end.
+func TestPoliciesCountTheirOwn(t *testing.T) {
+	r := newRig(t, quiet("round-robin"), upstreams(1))
+	begin := func() *forward.Exchange {
+		x := exchange()
+		r.begin(x)
+		r.Pick(x)
+		return x
+	}
+	var old []*forward.Exchange
+	for range 5 {
+		old = append(old, begin())
+	}
+	if err := r.Set(quiet("least-connections"), upstreams(2)); err != nil {
+		t.Fatal(err)
+	}
+	for range 10 {
+		begin() // five each
+	}
+	for _, x := range old {
+		r.Done(x, x.Tried[0], forward.Result{Status: 200, Now: r.clock})
+		r.End(x)
+	}
+	first := 0
+	for range 4 {
+		if begin().Tried[0] == old[0].Tried[0] {
+			first++
+		}
+	}
+	if first != 2 {
+		t.Errorf("of two upstreams with five requests each the first got %d of four more, want 2", first)
+	}
+}
+
+// TestFailuresTeachNoLatency: what fails at once is no fast answer.
+func TestFailuresTeachNoLatency(t *testing.T) {
+	s := quiet("round-robin")
+	s.Hedge.Percentile = 90
+	s.Health.ServerErrors, s.Health.Errors, s.Breaker.Failures = 0, 0, 0
+	r := newRig(t, s, upstreams(2))
+	delay := func() time.Duration {
+		x := exchange()
+		r.begin(x)
+		defer r.End(x)
+		return r.Hedge(x)
+	}
+	for range 2 * guard.HedgeSamples {
+		r.run(exchange(), dead)
+	}
+	if got := delay(); got != 0 {
+		t.Errorf("after failures alone a hedge is due after %v", got)
+	}
+	for range 2 * guard.HedgeSamples {
+		r.run(exchange(), ok)
+	}
+	if got := delay(); got == 0 {
+		t.Error("after as many answers no hedge is due")
+	}
+}
+
+// TestChecksHurryBreakers: a check that is answered lets an open breaker have its
+// probe after a second, not after a minute.
+func TestChecksHurryBreakers(t *testing.T) {
+	s := quiet("round-robin")
+	s.Health.Interval, s.Health.ServerErrors, s.Health.Errors = time.Second, 0, 0
+	r := newRig(t, s, upstreams(2))
+	victim := upstream(0).Server.Name
+	for range 4 * guard.DefaultFailures {
+		r.run(exchange(), func(u *forward.Upstream) forward.Result {
+			if u.Name == victim {
+				return dead(u)
+			}
+			return ok(u)
+		})
+	}
+	for second, want := range []string{"open", "half-open"} {
+		targets, _ := board{r.Pool}.Due(2)
+		if len(targets) != 2 {
+			t.Fatalf("%d checks are due in second %d", len(targets), second)
+		}
+		for i := range targets {
+			board{r.Pool}.Checked(&targets[i], "")
+		}
+		if got := r.of(victim).Breaker; got != want {
+			t.Errorf("in second %d its breaker is %s, want %s", second, got, want)
+		}
+		r.clock += time.Second
+	}
+	r.run(exchange(), ok)
+	if got := r.of(victim).Breaker; got != "closed" {
+		t.Errorf("after its probe the breaker is %s", got)
+	}
+}
+
+// TestBoardTargets: a check speaks to an upstream as requests do.
+func TestBoardTargets(t *testing.T) {
+	s := Defaults()
+	s.Health.Path, s.Health.From, s.Health.To = "/health_check", 200, 204
+	list := upstreams(3)
+	list[0].Server.Proxy, list[1].Server.Proxy = 1, 2
+	list[2].Server.Host, list[2].Server.HTTP2 = "a.example", true
+	r := newRig(t, s, list)
+	targets, wait := board{r.Pool}.Due(9)
+	if len(targets) != 3 || wait != lookAgain {
+		t.Fatalf("%d checks are due, the next in %v", len(targets), wait)
+	}
+	for i, want := range []string{"PROXY UNKNOWN\r\n", "\r\n\r\n\x00\r\nQUIT\n\x20\x00\x00\x00", ""} {
+		got := targets[i]
+		if got.Preface != want || got.Address != list[i].Server.Address || got.Host != list[i].Server.Host ||
+			got.HTTP2 != list[i].Server.HTTP2 || got.Path != "/health_check" || got.To != 204 || got.Timeout != s.Health.Timeout {
+			t.Errorf("target %d is %+v", i, got)
+		}
+	}
+	board{r.Pool}.Dropped(&targets[0])
+	if again, _ := (board{r.Pool}).Due(9); len(again) != 1 {
+		t.Errorf("%d checks are due after one was given up, want that one", len(again))
+	}
+	if r.Checker().Board != (board{r.Pool}) {
+		t.Error("the prober has another board")
 	}
 }
 

@@ -257,6 +257,69 @@ func TestLimitFindsTheCapacity(t *testing.T) {
 	}
 }
 
+// window lets n requests of one latency pass, of which so many are in flight at
+// once.
+func (l *Limit) window(now time.Duration, inFlight int, latency time.Duration) {
+	for range inFlight {
+		l.Begin()
+	}
+	for range max(inFlight, LimitSamples) {
+		l.Observe(now, latency)
+	}
+	for range inFlight {
+		l.End()
+	}
+}
+
+// TestLimitSteps is the formula, case by case.
+func TestLimitSteps(t *testing.T) {
+	const ms = time.Millisecond
+	rule := LimitRule{First: 100, Least: 10, Most: 1000}
+	for _, c := range []struct {
+		name     string
+		inFlight int
+		latency  time.Duration // after ten windows of 10 ms
+		want     int
+	}{
+		{"little to do", 10, 10 * ms, 100},
+		{"little to do, and slow", 10, 100 * ms, 100},
+		{"in use, grows by smoothing times queue", 60, 10 * ms, 100}, // 100 + 0.2 * 4 = 100.8
+		{"slower within the tolerance", 60, 14 * ms, 100},
+		{"twice as slow", 60, 20 * ms, 95},      // 100 + 0.2 * (100 * 0.753 + 4 - 100)
+		{"ten times as slow", 60, 100 * ms, 90}, // no more than by half: 100 + 0.2 * (50 + 4 - 100)
+	} {
+		l := NewLimit(rule)
+		now := time.Duration(0)
+		for range warmupWindows {
+			l.window(now, 1, 10*ms)
+			now += LimitWindow
+		}
+		l.window(now, c.inFlight, c.latency)
+		if got := l.Now(); got != c.want {
+			t.Errorf("%s: the limit is %d, want %d", c.name, got, c.want)
+		}
+	}
+}
+
+// TestLimitRecovers: when a long slow time is over, the long average follows in
+// some windows and not in hundreds.
+func TestLimitRecovers(t *testing.T) {
+	const ms = time.Millisecond
+	l := NewLimit(LimitRule{First: 100, Least: 10, Most: 1000})
+	now := time.Duration(0)
+	for range 20 {
+		l.window(now, 1, time.Second)
+		now += LimitWindow
+	}
+	for range 50 {
+		l.window(now, 1, 10*ms)
+		now += LimitWindow
+	}
+	if l.long > float64(30*ms) {
+		t.Errorf("fifty windows of 10 ms later the long average is %v", time.Duration(l.long))
+	}
+}
+
 // TestLimitKeepsItsBounds: whatever the latencies, never above Most or below
 // Least, and never more in flight than it.
 func TestLimitKeepsItsBounds(t *testing.T) {

@@ -364,6 +364,34 @@ func TestSlow(t *testing.T) {
 	}
 }
 
+// TestSlowOnce: who was slow, and is not any more, is not ejected for it again.
+func TestSlowOnce(t *testing.T) {
+	g := newGroup(2, func(r *Rule) { r.EjectFor = time.Second })
+	g.Tick(g.now)
+	g.now += SlowEvery
+	for range SlowSamples {
+		g.good(0)
+		g.Result(g.all[1], Sample{Now: g.now, Status: 200, Latency: time.Second})
+	}
+	g.Tick(g.now)
+	g.wants(t, 1, Ejected)
+	g.now += time.Second
+	g.Tick(g.now)
+	for range DefaultSuccesses {
+		g.try(t, 1, Sample{Status: 200})
+	}
+	for range SlowSamples {
+		g.good(0)
+	}
+	g.good(1) // one answer, and as many of before as it takes
+	g.now += SlowEvery - time.Second
+	g.Tick(g.now)
+	g.wants(t, 1, Up)
+	if got := g.all[1].Quantile(g.now, 1); got > time.Millisecond {
+		t.Errorf("its latencies of before are still counted: %v", got)
+	}
+}
+
 // TestPanic: where few are usable health is not asked, but draining is.
 func TestPanic(t *testing.T) {
 	g := newGroup(4, func(r *Rule) { r.Panic = 50 })
