@@ -1405,11 +1405,14 @@ func (x *Leave) GetSession() []byte {
 
 // Replies is a message of the server.
 type Replies struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Replies       []*Reply               `protobuf:"bytes,1,rep,name=replies,proto3" json:"replies,omitempty"`
-	Grants        []*Grant               `protobuf:"bytes,2,rep,name=grants,proto3" json:"grants,omitempty"`
-	Retired       []*Retired             `protobuf:"bytes,3,rep,name=retired,proto3" json:"retired,omitempty"`
-	Closed        [][]byte               `protobuf:"bytes,4,rep,name=closed,proto3" json:"closed,omitempty"` // sessions that are over
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Replies []*Reply               `protobuf:"bytes,1,rep,name=replies,proto3" json:"replies,omitempty"`
+	Grants  []*Grant               `protobuf:"bytes,2,rep,name=grants,proto3" json:"grants,omitempty"`
+	Retired []*Retired             `protobuf:"bytes,3,rep,name=retired,proto3" json:"retired,omitempty"`
+	Closed  [][]byte               `protobuf:"bytes,4,rep,name=closed,proto3" json:"closed,omitempty"` // sessions that are over
+	// end is why the server ends the stream; nothing follows. Over Connect the
+	// stream's own error says it.
+	End           *Error `protobuf:"bytes,5,opt,name=end,proto3" json:"end,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1468,6 +1471,13 @@ func (x *Replies) GetRetired() []*Retired {
 func (x *Replies) GetClosed() [][]byte {
 	if x != nil {
 		return x.Closed
+	}
+	return nil
+}
+
+func (x *Replies) GetEnd() *Error {
+	if x != nil {
+		return x.End
 	}
 	return nil
 }
@@ -1847,12 +1857,13 @@ const file_polymath_v1_polymath_proto_rawDesc = "" +
 	"\aRELEASE\x10\x02\"5\n" +
 	"\x05Leave\x12\x12\n" +
 	"\x04call\x18\x01 \x01(\x04R\x04call\x12\x18\n" +
-	"\asession\x18\x02 \x01(\fR\asession\"\xab\x01\n" +
+	"\asession\x18\x02 \x01(\fR\asession\"\xd1\x01\n" +
 	"\aReplies\x12,\n" +
 	"\areplies\x18\x01 \x03(\v2\x12.polymath.v1.ReplyR\areplies\x12*\n" +
 	"\x06grants\x18\x02 \x03(\v2\x12.polymath.v1.GrantR\x06grants\x12.\n" +
 	"\aretired\x18\x03 \x03(\v2\x14.polymath.v1.RetiredR\aretired\x12\x16\n" +
-	"\x06closed\x18\x04 \x03(\fR\x06closed\"\xb9\x01\n" +
+	"\x06closed\x18\x04 \x03(\fR\x06closed\x12$\n" +
+	"\x03end\x18\x05 \x01(\v2\x12.polymath.v1.ErrorR\x03end\"\xb9\x01\n" +
 	"\x05Reply\x12\x12\n" +
 	"\x04call\x18\x01 \x01(\x04R\x04call\x12(\n" +
 	"\x05error\x18\x02 \x01(\v2\x12.polymath.v1.ErrorR\x05error\x12\x10\n" +
@@ -1944,23 +1955,24 @@ var file_polymath_v1_polymath_proto_depIdxs = []int32{
 	21, // 16: polymath.v1.Replies.replies:type_name -> polymath.v1.Reply
 	22, // 17: polymath.v1.Replies.grants:type_name -> polymath.v1.Grant
 	23, // 18: polymath.v1.Replies.retired:type_name -> polymath.v1.Retired
-	5,  // 19: polymath.v1.Reply.error:type_name -> polymath.v1.Error
-	10, // 20: polymath.v1.Reply.picture:type_name -> polymath.v1.Job
-	2,  // 21: polymath.v1.Polymath.Submit:input_type -> polymath.v1.SubmitRequest
-	6,  // 22: polymath.v1.Polymath.Get:input_type -> polymath.v1.GetRequest
-	7,  // 23: polymath.v1.Polymath.Wait:input_type -> polymath.v1.WaitRequest
-	8,  // 24: polymath.v1.Polymath.Cancel:input_type -> polymath.v1.CancelRequest
-	11, // 25: polymath.v1.Polymath.Exchange:input_type -> polymath.v1.Calls
-	3,  // 26: polymath.v1.Polymath.Submit:output_type -> polymath.v1.SubmitResponse
-	10, // 27: polymath.v1.Polymath.Get:output_type -> polymath.v1.Job
-	10, // 28: polymath.v1.Polymath.Wait:output_type -> polymath.v1.Job
-	9,  // 29: polymath.v1.Polymath.Cancel:output_type -> polymath.v1.CancelResponse
-	20, // 30: polymath.v1.Polymath.Exchange:output_type -> polymath.v1.Replies
-	26, // [26:31] is the sub-list for method output_type
-	21, // [21:26] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	5,  // 19: polymath.v1.Replies.end:type_name -> polymath.v1.Error
+	5,  // 20: polymath.v1.Reply.error:type_name -> polymath.v1.Error
+	10, // 21: polymath.v1.Reply.picture:type_name -> polymath.v1.Job
+	2,  // 22: polymath.v1.Polymath.Submit:input_type -> polymath.v1.SubmitRequest
+	6,  // 23: polymath.v1.Polymath.Get:input_type -> polymath.v1.GetRequest
+	7,  // 24: polymath.v1.Polymath.Wait:input_type -> polymath.v1.WaitRequest
+	8,  // 25: polymath.v1.Polymath.Cancel:input_type -> polymath.v1.CancelRequest
+	11, // 26: polymath.v1.Polymath.Exchange:input_type -> polymath.v1.Calls
+	3,  // 27: polymath.v1.Polymath.Submit:output_type -> polymath.v1.SubmitResponse
+	10, // 28: polymath.v1.Polymath.Get:output_type -> polymath.v1.Job
+	10, // 29: polymath.v1.Polymath.Wait:output_type -> polymath.v1.Job
+	9,  // 30: polymath.v1.Polymath.Cancel:output_type -> polymath.v1.CancelResponse
+	20, // 31: polymath.v1.Polymath.Exchange:output_type -> polymath.v1.Replies
+	27, // [27:32] is the sub-list for method output_type
+	22, // [22:27] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_polymath_v1_polymath_proto_init() }

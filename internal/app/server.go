@@ -130,6 +130,7 @@ func (s *Server) begin(ctx context.Context) error {
 		return errors.Join(err, s.unlisten())
 	}
 	s.sample()
+	s.paceCollector()
 	s.watchMetrics()
 	s.serve(trust)
 	if s.options.Workers > 0 {
@@ -192,8 +193,10 @@ func (s *Server) watchMetrics() {
 // serve answers requests until the Server is closed.
 func (s *Server) serve(trust *tls.Config) {
 	stopping, stop := context.WithCancel(context.Background())
+	svc := service.New(s.node, catalog.New(s.options.Functions))
+	calls := rpc.New(stopping, svc, s.log)
 	web := &http.Server{
-		Handler: s.handler(stopping), TLSConfig: trust, Protocols: protocols(),
+		Handler: s.handler(stopping, svc, calls), TLSConfig: trust, Protocols: protocols(),
 		ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
 		HTTP2:    &http.HTTP2Config{SendPingTimeout: pingPause, PingTimeout: pingPause},
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
@@ -221,6 +224,7 @@ func (s *Server) serve(trust *tls.Config) {
 			err = web.Close()
 		}
 		serving.Wait()
+		calls.Settle()
 		return err
 	})
 }
@@ -235,11 +239,10 @@ func protocols() *http.Protocols {
 }
 
 // handler is the faces, and what stands before them.
-func (s *Server) handler(stopping context.Context) http.Handler {
-	svc := service.New(s.node, catalog.New(s.options.Functions))
+func (s *Server) handler(stopping context.Context, svc *service.Service, calls *rpc.Server) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/", rest.New(rest.Over(svc, s.history), rest.Options{Version: s.options.Version, Log: s.log, Stopping: stopping}))
-	mux.Handle(rpc.New(stopping, svc, s.log).Handler())
+	mux.Handle(calls.Handler())
 	mux.Handle("GET /metrics", s.metrics.Handler())
 	return s.metrics.HTTP(rest.Guard(mux, s.hosts()), s.log)
 }

@@ -60,6 +60,7 @@ type Link struct {
 	client polymathv1connect.PolymathClient
 	web    *http.Client
 	base   string
+	trust  *tls.Config
 	lost   func(error)
 	cancel context.CancelFunc
 	work   sync.WaitGroup
@@ -97,7 +98,7 @@ func Dial(ctx context.Context, server string, o Options) (*Link, error) {
 	l := &Link{
 		client: polymathv1connect.NewPolymathClient(web, u.String(), connect.WithReadMaxBytes(wire.MaxMessageBytes),
 			connect.WithAcceptCompression("gzip", nil, nil)),
-		web: web, base: u.String(), lost: o.Lost, cancel: cancel, wake: make(chan struct{}, 1),
+		web: web, base: u.String(), trust: o.TLS, lost: o.Lost, cancel: cancel, wake: make(chan struct{}, 1),
 		pending: make(map[uint64]*call), seats: make(map[polymath.Ref]*seat),
 	}
 	stands := make(chan error, 1)
@@ -181,12 +182,14 @@ func (l *Link) run(ctx context.Context, stands chan<- error) {
 func (l *Link) stream(ctx context.Context, stood func()) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	x := l.client.Exchange(ctx)
-	defer x.CloseResponse() //nolint:errcheck // the stream is over
-	// The transport looks at the context only once the request has ended.
-	defer context.AfterFunc(ctx, func() { _ = x.CloseRequest() })()
 	patience := time.AfterFunc(dialLimit, cancel)
 	defer patience.Stop()
+	x, err := l.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer x.release()
+	defer context.AfterFunc(ctx, x.close)()
 	if err := x.Send(&polymathv1.Calls{}); err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
@@ -212,8 +215,11 @@ func (l *Link) stream(ctx context.Context, stood func()) error {
 	}
 }
 
-// send sends what gathers until the stream breaks.
-func (l *Link) send(ctx context.Context, x *connect.BidiStreamForClient[polymathv1.Calls, polymathv1.Replies]) {
+// send sends what gathers until the stream breaks, and something now and then
+// in any case: the server answers, and so either side knows of the other.
+func (l *Link) send(ctx context.Context, x talk) {
+	ping := time.NewTicker(pingPause)
+	defer ping.Stop()
 	for {
 		m := l.next()
 		if m == nil {
@@ -221,11 +227,13 @@ func (l *Link) send(ctx context.Context, x *connect.BidiStreamForClient[polymath
 			case <-ctx.Done():
 				return
 			case <-l.wake:
+				// One call seldom comes alone: whoever was woken by the same
+				// message, or has the same batch to report, goes first.
+				runtime.Gosched()
+				continue
+			case <-ping.C:
+				m = &polymathv1.Calls{}
 			}
-			// One call seldom comes alone: whoever was woken by the same
-			// message, or has the same batch to report, goes first.
-			runtime.Gosched()
-			continue
 		}
 		if x.Send(m) != nil {
 			return // Receive says why

@@ -55,6 +55,7 @@ func newPeer(t *testing.T) *peer {
 		t.Fatal(err)
 	}
 	var protocols http.Protocols
+	protocols.SetHTTP1(true) // which says that it does not upgrade
 	protocols.SetUnencryptedHTTP2(true)
 	mux := http.NewServeMux()
 	mux.Handle(polymathv1connect.NewPolymathHandler(p, connect.WithReadMaxBytes(wire.MaxMessageBytes)))

@@ -26,38 +26,37 @@ func controller(ctx context.Context) *http.ResponseController {
 // for one message; but it ends a stream on which nothing is sent as well, and
 // moving it costs a round through the connection's goroutine.
 type guard struct {
-	control *http.ResponseController
-	limit   time.Duration // for one message
-	timer   *time.Timer
+	stream exchange
+	limit  time.Duration // for one message
+	timer  *time.Timer
 
 	mu   sync.Mutex
-	over bool // the response is gone, and its controller with it; guarded by mu
+	over bool // the stream is gone, and what it stands on with it; guarded by mu
 }
 
-func newGuard(c *http.ResponseController, limit time.Duration) *guard {
-	g := &guard{control: c, limit: limit}
+func newGuard(x exchange, limit time.Duration) *guard {
+	g := &guard{stream: x, limit: limit}
 	g.timer = time.AfterFunc(limit, g.cut)
 	g.timer.Stop()
 	return g
 }
 
 // send sends a message, and breaks the stream when that takes too long.
-func (g *guard) send(x *exchange, m *polymathv1.Replies) error {
+func (g *guard) send(m *polymathv1.Replies) error {
 	g.timer.Reset(g.limit)
 	defer g.timer.Stop()
-	return x.Send(m)
+	return g.stream.Send(m)
 }
 
 func (g *guard) cut() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if !g.over {
-		// An error says that the connection knows no deadlines.
-		_ = g.control.SetWriteDeadline(time.Unix(1, 0))
+		g.stream.cut()
 	}
 }
 
-// end is the end of the response.
+// end is the end of the stream.
 func (g *guard) end() {
 	g.timer.Stop()
 	g.mu.Lock()

@@ -29,7 +29,7 @@ type outbox struct {
 }
 
 // item is one thing to tell: a reply, or a job that a reply is to show, or
-// news of a session.
+// news of a session; or nothing, which says that we are here.
 type item struct {
 	reply   *polymathv1.Reply
 	job     *polymath.Job // of reply: its picture is made when it is sent
@@ -136,7 +136,7 @@ func (s *Server) message(items []item) (m *polymathv1.Replies, rest []item) {
 			m.Grants = append(m.Grants, it.grant)
 		case it.retired != nil:
 			m.Retired = append(m.Retired, it.retired)
-		default:
+		case it.closed != nil:
 			m.Closed = append(m.Closed, it.closed)
 		}
 	}

@@ -73,6 +73,7 @@ func start(t testing.TB, dir, address string) *server {
 		cancel()
 		_ = web.Close()
 		serving.Wait()
+		s.calls.Settle()
 		for _, c := range closers {
 			if err := c(); err != nil && !s.broken {
 				t.Error(err)

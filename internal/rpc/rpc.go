@@ -6,7 +6,8 @@
 //	                             │ told later, with the node in hand
 //	Replies <── writer <── outbox ── gathers while the last message is sent
 //
-// The stream is what makes a job cheap: while one message is on the wire, or
+// The stream is a call as well, or, for our own client, takes its connection
+// over. It is what makes a job cheap: while one message is on the wire, or
 // one entry on its way to the disk, all that is asked for meanwhile gathers
 // into the next.
 package rpc
@@ -16,6 +17,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -40,6 +42,7 @@ type Server struct {
 	service *service.Service
 	log     *slog.Logger
 	streams atomic.Int64
+	serving sync.WaitGroup  // streams, too
 	ending  context.Context // ends all streams
 
 	writeLimit  time.Duration // writeTimeout, but for tests
@@ -59,9 +62,13 @@ func (s *Server) Handler() (path string, h http.Handler) {
 	path, calls := polymathv1connect.NewPolymathHandler(s, connect.WithReadMaxBytes(wire.MaxMessageBytes),
 		connect.WithCompression("gzip", nil, nil)) // small messages at a high rate: it costs more than the wire
 	return path, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if upgrades(r) {
+			s.upgrade(w, r)
+			return
+		}
 		if r.ProtoMajor < 2 && r.URL.Path == polymathv1connect.PolymathExchangeProcedure {
 			w.Header().Set("Connection", "close") // or the client waits to be read
-			http.Error(w, "a stream needs HTTP/2; the single calls work over HTTP/1.1", http.StatusHTTPVersionNotSupported)
+			http.Error(w, "a stream needs HTTP/2, or to upgrade to "+wire.Protocol+"; the single calls work over HTTP/1.1", http.StatusHTTPVersionNotSupported)
 			return
 		}
 		calls.ServeHTTP(w, r.WithContext(withController(r.Context(), http.NewResponseController(w))))

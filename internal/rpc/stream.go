@@ -49,16 +49,21 @@ func newStream(s *Server) *stream {
 	return st
 }
 
-// exchange is the two directions of a stream as Connect gives them.
-type exchange = connect.BidiStream[polymathv1.Calls, polymathv1.Replies]
-
 // Exchange implements the call.
-func (s *Server) Exchange(ctx context.Context, x *exchange) error {
-	if s.streams.Add(1) > MaxStreams {
-		s.streams.Add(-1)
-		return fault(polymath.Errorf(polymath.Overloaded, "%d streams are open, the most this server takes: one is enough for a process", MaxStreams))
+func (s *Server) Exchange(ctx context.Context, x *connect.BidiStream[polymathv1.Calls, polymathv1.Replies]) error {
+	if err := s.enter(); err != nil {
+		return fault(err)
 	}
-	defer s.streams.Add(-1)
+	defer s.leave()
+	if err := s.serve(ctx, called{x, controller(ctx)}); err != nil {
+		return fault(err)
+	}
+	return nil
+}
+
+// serve is the life of a stream. The error says why the server ended it; nil
+// when the client did.
+func (s *Server) serve(ctx context.Context, x exchange) error {
 	st := newStream(s)
 	defer st.end()
 
@@ -70,24 +75,23 @@ func (s *Server) Exchange(ctx context.Context, x *exchange) error {
 	reading.Go(func() { stop(st.read(ctx, x)) })
 	err := st.write(ctx, x)
 	stop(err)
-	// Whatever the client is about to say, it is too late.
-	_ = controller(ctx).SetReadDeadline(time.Unix(1, 0))
-	reading.Wait()
 	if cause := context.Cause(ctx); cause != nil && err == nil {
 		err = cause
 	}
 	switch {
 	case errors.Is(err, io.EOF) || errors.Is(err, context.Canceled):
-		return nil
+		err = nil
 	case errors.Is(err, context.DeadlineExceeded):
-		return fault(polymath.Errorf(polymath.Timeout, "the time the client set for this stream is over: a stream needs no deadline"))
-	default:
-		return fault(err)
+		err = polymath.Errorf(polymath.Timeout, "the time the client set for this stream is over: a stream needs no deadline")
 	}
+	// Whatever the client is about to say, it is too late.
+	x.finish(err)
+	reading.Wait()
+	return err
 }
 
 // read takes the messages of the client until the stream ends.
-func (st *stream) read(ctx context.Context, x *exchange) error {
+func (st *stream) read(ctx context.Context, x exchange) error {
 	for {
 		for st.out.full() {
 			select {
@@ -100,8 +104,15 @@ func (st *stream) read(ctx context.Context, x *exchange) error {
 		if err != nil {
 			return err
 		}
+		if ctx.Err() != nil {
+			continue // until the client closes: what it said last must not hide why the stream ends
+		}
 		if n := parts(m); n > maxParts {
 			return polymath.Errorf(polymath.TooLarge, "a message asks for %d things, more than %d", n, maxParts)
+		}
+		if parts(m) == 0 { // it asks whether we are here
+			st.out.put(item{})
+			continue
 		}
 		st.take(m)
 	}
@@ -115,8 +126,8 @@ func parts(m *polymathv1.Calls) int {
 
 // write sends what gathers in the outbox until the stream ends. The first
 // message, an empty one, says that the stream stands.
-func (st *stream) write(ctx context.Context, x *exchange) error {
-	g := newGuard(controller(ctx), st.server.writeLimit)
+func (st *stream) write(ctx context.Context, x exchange) error {
+	g := newGuard(x, st.server.writeLimit)
 	defer g.end()
 	failed := st.server.service.Node().Failed()
 	select {
@@ -124,13 +135,17 @@ func (st *stream) write(ctx context.Context, x *exchange) error {
 		return errStopped()
 	default:
 	}
-	if err := g.send(x, &polymathv1.Replies{}); err != nil {
+	if err := g.send(&polymathv1.Replies{}); err != nil {
 		return err
 	}
 	for {
 		select {
 		case <-ctx.Done():
-			return nil
+			if st.server.ending.Err() == nil {
+				return nil
+			}
+			g.limit = lingerLimit
+			return st.flush(g) // what is known already need not be asked for again
 		case <-failed: // nothing more will be answered
 			return errStopped()
 		case <-st.out.wake:
@@ -138,15 +153,23 @@ func (st *stream) write(ctx context.Context, x *exchange) error {
 		// Whoever holds the node now has more to tell, most likely: one
 		// message for all of it costs what one for the first would.
 		st.server.service.Node().Do(func(*node.Batch) {})
-		for items := st.out.take(); len(items) > 0; {
-			var m *polymathv1.Replies
-			m, items = st.server.message(items)
-			if err := g.send(x, m); err != nil {
-				return err
-			}
+		if err := st.flush(g); err != nil {
+			return err
 		}
-		st.out.sent()
 	}
+}
+
+// flush sends what the outbox holds.
+func (st *stream) flush(g *guard) error {
+	for items := st.out.take(); len(items) > 0; {
+		var m *polymathv1.Replies
+		m, items = st.server.message(items)
+		if err := g.send(m); err != nil {
+			return err
+		}
+	}
+	st.out.sent()
+	return nil
 }
 
 // end lets go of all that the stream held.

@@ -3,7 +3,7 @@
 // what the workers declared.
 //
 //	declared kind   units                         what a worker returns for each
-//	call            one                           one JSON value, the answer
+//	call            one                           a JSON value, the answer
 //	list            the elements of "items"       one JSON value an element
 //	range           the numbers "from" to "to"    a number, reduced to one
 package remote
