@@ -42,12 +42,12 @@ func (c *conn) relay(a *attempt) bool {
 		whole = false
 	}
 	c.stopWatch()
+	c.settle(a, Answered) // while b is still ours
 	if whole && !b.answer.Close && len(b.in) == 0 && !c.pump.cut.Load() && !a.over.Load() {
 		b.pool.put(b)
 	} else {
 		a.drop()
 	}
-	c.settle(a, Answered)
 	if c.closing && (!whole || len(c.in) > c.request.Size+c.body.early || len(c.after) > 0) {
 		c.linger()
 	}

@@ -71,9 +71,9 @@ func NewFront(o Options) (*Front, error) {
 // Serve takes connections from a listener until Shutdown, and closes it.
 func (f *Front) Serve(l net.Listener) error {
 	f.mu.Lock()
-	if f.ended {
+	if f.draining.Load() {
 		f.mu.Unlock()
-		return errors.Join(net.ErrClosed, l.Close())
+		return l.Close()
 	}
 	f.listeners[l] = struct{}{}
 	f.mu.Unlock()

@@ -51,7 +51,7 @@ func newHTTP2Front(f *Front) *http2Front {
 		HTTP2: &http.HTTP2Config{
 			MaxConcurrentStreams: http2Streams, WriteByteTimeout: f.o.Timeouts.Write,
 		},
-		Protocols: new(http.Protocols),
+		Protocols: new(http.Protocols), DisableGeneralOptionsHandler: true,
 		ConnState: h.state,
 		ConnContext: func(ctx context.Context, nc net.Conn) context.Context {
 			h.mu.Lock()
@@ -177,6 +177,12 @@ func streamHead(q *http.Request) ([]byte, http1.Reason) {
 		if strings.ContainsFunc(word, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
 			return nil, http1.BadTarget
 		}
+	}
+	if host, ok := q.Header["Host"]; ok && (len(host) > 1 || host[0] != q.Host) {
+		return nil, http1.OtherHost
+	}
+	if length, ok := q.Header["Content-Length"]; ok && (len(length) > 1 || length[0] != strconv.FormatInt(q.ContentLength, 10)) {
+		return nil, http1.BadLength
 	}
 	b := append(append(append([]byte(nil), q.Method...), ' '), q.RequestURI...)
 	b = append(b, " HTTP/1.1\r\n"...)

@@ -65,7 +65,7 @@ func (s *suite) nobody(t testing.TB) *forward.Upstream {
 func (s *suite) faults(t *testing.T) {
 	c := s.client()
 	defer c.Close()
-	if s.path.Behind != H2C && s.path.Behind != Secure2 {
+	if !s.path.http2Behind() {
 		for name, raw := range map[string]string{
 			"nothing":         "\r\n",
 			"no HTTP":         "SSH-2.0-OpenSSH_9.2\r\n\r\n",
@@ -188,7 +188,7 @@ func (s *suite) retry(t *testing.T) {
 	if n.director.Count(forward.Unreached) == 0 {
 		t.Error("nobody was unreached: the test proves nothing")
 	}
-	if s.path.Behind == H2C || s.path.Behind == Secure2 {
+	if s.path.http2Behind() {
 		return
 	}
 	// An upstream that ends its connection in place of an answer.

@@ -19,6 +19,9 @@ type Smuggled struct {
 // hidden is a request that must not come out of the body of another.
 const hidden = "GET /smuggled HTTP/1.1\r\nHost: example.test\r\nX-Case: smuggled\r\n\r\n"
 
+// smuggled is the case every request of the corpus names.
+const smuggled = "smuggled"
+
 // Smuggling is the corpus of requests that no path may pass on.
 func Smuggling() []Smuggled {
 	head := func(lines ...string) string {
@@ -140,7 +143,7 @@ func (s *suite) smuggling(t *testing.T) {
 		checkRefusal(t, c.Name, answer, want)
 	}
 	s.director.Settled(t)
-	if n := s.server.Strays.Load(); n != 0 {
+	if n := s.server.smuggled.Load(); n != 0 {
 		t.Errorf("the upstream got %d requests of the corpus", n)
 	}
 	if n := s.director.begun.Load() - s.director.ended.Load(); n != 0 {

@@ -62,6 +62,8 @@ type Server struct {
 	Strays   atomic.Int64 // requests nobody sent, or that are none
 	Accepted atomic.Int64 // connections
 
+	smuggled atomic.Int64 // of the strays, those of the corpus
+
 	mu    sync.Mutex
 	conns map[net.Conn]struct{}
 }
@@ -141,6 +143,9 @@ func (s *Server) find(h http.Header) *running {
 	if v, ok := s.cases.Load(h.Get(caseField)); ok {
 		return v.(*running)
 	}
+	if h.Get(caseField) == smuggled {
+		s.smuggled.Add(1)
+	}
 	s.stray("a request nobody sent: %v", h)
 	return nil
 }
@@ -187,6 +192,7 @@ func (s *Server) connection(c net.Conn) {
 		q, err := http.ReadRequest(r)
 		if err != nil {
 			if !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) && !isReset(err) {
+				s.smuggled.Add(1)
 				s.stray("no request: %v", err)
 			}
 			return
@@ -359,7 +365,7 @@ func seenOf(q *http.Request, body []byte, client netip.AddrPort) Seen {
 
 // serve2 serves HTTP/2.
 func (s *Server) serve2(l net.Listener) {
-	server := &http.Server{Handler: http.HandlerFunc(s.handle2), ErrorLog: quiet(), ReadHeaderTimeout: patience}
+	server := &http.Server{Handler: http.HandlerFunc(s.handle2), ErrorLog: quiet(), ReadHeaderTimeout: patience, DisableGeneralOptionsHandler: true}
 	server.Protocols = new(http.Protocols)
 	if s.behind == H2C {
 		server.Protocols.SetUnencryptedHTTP2(true)
