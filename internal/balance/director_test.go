@@ -421,8 +421,10 @@ func TestAdmission(t *testing.T) {
 	if got := begin("POST"); got != limited {
 		t.Errorf("what is over the rate got %+v", got)
 	}
-	if begin("GET") != nil || begin("GET") != nil {
-		t.Error("two requests were refused with a limit of two")
+	for n := range 2 {
+		if begin("GET") != nil {
+			t.Errorf("request %d was refused with a limit of two", n)
+		}
 	}
 	if got := begin("GET"); got == nil || got.Status != 503 || !strings.Contains(got.Header, "Retry-After") {
 		t.Errorf("the third got %+v, want 503", got)

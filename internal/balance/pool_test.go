@@ -179,6 +179,25 @@ func (r *rig) once(x *forward.Exchange) {
 	r.End(x)
 }
 
+// BenchmarkExchangeTogether is the same from as many sides as there are cores.
+func BenchmarkExchangeTogether(b *testing.B) {
+	p, err := New(Options{}, Defaults(), upstreams(3))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		x := exchange()
+		for pb.Next() {
+			x.Begun = p.now()
+			p.Begin(x)
+			u := p.Pick(x)
+			p.Done(x, u, forward.Result{Status: 200, Latency: time.Millisecond, Now: x.Begun})
+			p.End(x)
+		}
+	})
+}
+
 func BenchmarkExchange(b *testing.B) {
 	for _, policy := range []string{"peak-ewma", "round-robin", "least-connections", "ring"} {
 		for _, n := range []int{3, 50} {

@@ -73,8 +73,8 @@ func TestChecksCutEjectionsShort(t *testing.T) {
 // once, nobody before its interval, and nobody who drains.
 func TestDue(t *testing.T) {
 	g := newGroup(4, nil)
-	for i, seconds := range []time.Duration{3, 1, 2, 9} {
-		g.Result(g.all[i], Sample{Now: g.now + seconds*time.Second, Status: 200})
+	for i, seconds := range []int{3, 1, 2, 9} {
+		g.Result(g.all[i], Sample{Now: g.now + time.Duration(seconds)*time.Second, Status: 200})
 	}
 	g.now += 10 * time.Second
 	g.Drain(g.all[3], true, g.now)

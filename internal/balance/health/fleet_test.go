@@ -149,8 +149,8 @@ func (g *group) eject(t *testing.T, i int) {
 func TestEjectionsEndInTrials(t *testing.T) {
 	g := newGroup(2, func(r *Rule) { r.EjectFor, r.EjectMost = 10*time.Second, 35*time.Second })
 	g.eject(t, 0)
-	for _, length := range []time.Duration{10, 20, 35, 35} {
-		g.now += length*time.Second - 1
+	for _, length := range []int{10, 20, 35, 35} {
+		g.now += time.Duration(length)*time.Second - 1
 		g.Tick(g.now)
 		g.wants(t, 0, Ejected)
 		if got := g.all[0].Back(g.now); got != 1 {

@@ -143,7 +143,9 @@ func ask(ctx context.Context, t *Target) error {
 		}
 		return err
 	}
-	defer response.Body.Close()
+	if err := response.Body.Close(); err != nil {
+		return err
+	}
 	if response.StatusCode < t.From || response.StatusCode > t.To {
 		return fmt.Errorf("GET %s gave status %d, healthy are %d to %d", t.Path, response.StatusCode, t.From, t.To)
 	}
@@ -168,15 +170,18 @@ func connect(ctx context.Context, t *Target) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
 	if t.TLS == nil {
-		return nil
+		return conn.Close()
 	}
 	config := t.TLS.Clone()
 	if config.ServerName == "" {
 		config.ServerName = hostName(t)
 	}
-	return tls.Client(conn, config).HandshakeContext(ctx)
+	err = tls.Client(conn, config).HandshakeContext(ctx)
+	if closed := conn.Close(); err == nil {
+		err = closed
+	}
+	return err
 }
 
 // hostName is the name a certificate is checked for.

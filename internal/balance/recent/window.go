@@ -67,8 +67,8 @@ func (w *Window) each() time.Duration {
 // length, so that the division is done once a part.
 func (w *Window) turn(now time.Duration) {
 	part := w.each()
-	passed := (now-w.end)/part + 1
-	w.end += passed * part
+	passed := int64((now-w.end)/part) + 1
+	w.end += time.Duration(passed) * part
 	for range min(passed, Parts) {
 		w.at = (w.at + 1) % Parts
 		w.sum -= w.counts[w.at]
