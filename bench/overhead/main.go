@@ -51,34 +51,50 @@ func measure(ctx context.Context, place string, pairs int, out io.Writer) error 
 		return err
 	}
 	var overheads, cuts []float64
-	before, err := runKernel(ctx, intervals)
-	if err != nil {
-		return fmt.Errorf("kernel: %w", err)
-	}
-	for pair := range pairs {
-		job, err := runJob(ctx, program, filepath.Join(place, fmt.Sprint("data", pair)))
+	for n := range pairs {
+		p, err := runPair(ctx, program, filepath.Join(place, fmt.Sprint("data", n)))
 		if err != nil {
-			return fmt.Errorf("job: %w", err)
+			return err
 		}
-		after, err := runKernel(ctx, intervals)
-		if err != nil {
-			return fmt.Errorf("kernel: %w", err)
-		}
-		// A core is not always as fast: the kernel on both sides of the job.
-		kernel := (before + after) / 2
-		before = after
-		whole, err := runKernel(ctx, 1)
-		if err != nil {
-			return fmt.Errorf("kernel: %w", err)
-		}
-		overheads = append(overheads, percentAbove(job.total(), kernel))
-		cuts = append(cuts, percentAbove(kernel, whole))
+		overheads = append(overheads, percentAbove(p.job.total(), p.kernel))
+		cuts = append(cuts, percentAbove(p.kernel, p.whole))
 		_, _ = fmt.Fprintf(out, "job %v (server %v, worker %v, client %v, %.0f leases), kernel %v, uncut %v: %.2f %%, cutting alone %.2f %%\n",
-			job.total(), job.server, job.worker, job.client, job.leases, kernel, whole, overheads[pair], cuts[pair])
+			p.job.total(), p.job.server, p.job.worker, p.job.client, p.job.leases, p.kernel, p.whole, overheads[n], cuts[n])
 	}
 	_, _ = fmt.Fprintf(out, "%d intervals of %v; cutting alone costs %.2f %%\nbar overhead/primes %.2f\n",
 		intervals, argument, median(cuts), median(overheads))
 	return nil
+}
+
+// turns is how often job and kernel take turns in a pair: a core is not always
+// as fast, and what is measured close together was measured on the same one.
+const turns = 3
+
+// pair is what a job took and what the kernel took, on the mean of their turns.
+type pair struct {
+	job           cost
+	kernel, whole time.Duration
+}
+
+// runPair lets job and kernel take turns, with a kernel on either side.
+func runPair(ctx context.Context, program server.Program, data string) (p pair, err error) {
+	for turn := range turns + 1 {
+		used, err := runKernel(ctx, intervals)
+		if err != nil {
+			return p, fmt.Errorf("kernel: %w", err)
+		}
+		p.kernel += used / (turns + 1)
+		if turn == turns {
+			break
+		}
+		job, err := runJob(ctx, program, fmt.Sprint(data, "-", turn))
+		if err != nil {
+			return p, fmt.Errorf("job: %w", err)
+		}
+		p.job.add(job)
+	}
+	p.whole, err = runKernel(ctx, 1)
+	return p, err
 }
 
 // cost is the processor time of a job, by process.
@@ -88,6 +104,14 @@ type cost struct {
 }
 
 func (c cost) total() time.Duration { return c.server + c.worker + c.client }
+
+// add adds one of the turns to their mean.
+func (c *cost) add(turn cost) {
+	c.server += turn.server / turns
+	c.worker += turn.worker / turns
+	c.client += turn.client / turns
+	c.leases += turn.leases / turns
+}
 
 // runJob has a new server and a new worker calculate. What they take to start
 // is left out.
