@@ -2,6 +2,7 @@ package forward
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"io"
 	"net"
@@ -123,6 +124,17 @@ func (g *gateway) tell(far net.Conn, r *bufio.Reader, q *http.Request, p *gatePi
 		defer mu.Unlock()
 		_ = writeHead(w, http.StatusContinue, nil, nil)
 	})
+	if n := q.ContentLength; n > 0 && n <= int64(r.Buffered()) {
+		// All of it is here: the transport may tell it again where a server that
+		// ends has not taken it.
+		text := make([]byte, n)
+		if _, err := io.ReadFull(body, text); err != nil {
+			return false
+		}
+		body.ended.Store(true)
+		out.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(text)), nil }
+		out.Body, _ = out.GetBody() // it cannot fail
+	}
 	var gone sync.WaitGroup
 	if q.ContentLength == 0 && len(q.TransferEncoding) == 0 {
 		// Nothing more comes before the answer but the client's leaving.

@@ -60,7 +60,7 @@ func endToEnd(h http.Header) http.Header {
 func (told *Told) differences(direct *Told) []string {
 	var out []string
 	differ := func(what string, got, want any) {
-		out = append(out, fmt.Sprintf("%s: %.300v, the upstream's %.300v", what, got, want))
+		out = append(out, fmt.Sprintf("%s: %v, the upstream's %v", what, got, want))
 	}
 	if !slices.Equal(told.Interim, direct.Interim) {
 		differ("interim answers", told.Interim, direct.Interim)
@@ -89,7 +89,7 @@ func (told *Told) differences(direct *Told) []string {
 func (s *Seen) differences(direct *Seen, early bool) []string {
 	var out []string
 	differ := func(what string, got, want any) {
-		out = append(out, fmt.Sprintf("request %s: %.300v, the client's %.300v", what, got, want))
+		out = append(out, fmt.Sprintf("request %s: %v, the client's %v", what, got, want))
 	}
 	if s.Method != direct.Method {
 		differ("method", s.Method, direct.Method)
