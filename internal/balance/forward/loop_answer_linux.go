@@ -81,7 +81,7 @@ func (t *thread) passHead(u *link, c *client, data []byte, inPlace bool) {
 		u.chunks.Reset()
 	}
 	c.x.Status, c.x.Answered, c.spoken = r.Status, now, true
-	c.last = c.last || c.left > 0 || u.body == http1.UntilClose || t.draining
+	c.last = c.last || c.partial || u.body == http1.UntilClose || t.draining
 	t.out = r.Append(t.out[:0], data, &http1.Answer{Close: c.last, Extra: c.x.Fields})
 	head := len(t.out)
 	if begin := headroom + r.Size - head; inPlace && begin >= 0 {
@@ -137,7 +137,7 @@ func (t *thread) answered(u *link) {
 	u.of, c.link = nil, nil
 	t.joined = t.joined[:0]
 	t.director.Done(&c.x, u.pool.upstream, Result{Kind: Answered, Status: u.status, Latency: u.latency, Now: max(t.now, c.x.Answered)})
-	if c.left > 0 { // it has not been told the whole request
+	if c.partial { // it has not been told the whole request
 		u.last = true
 	}
 	t.retire(u)

@@ -29,18 +29,21 @@ type client struct {
 	held  []byte // read and not taken up yet: a part of a head, or the next requests
 
 	// Of the exchange. kept begins with the request's head.
-	kept   []byte
-	size   int        // of the head
-	target http1.Span // in it
-	verb   http1.Verb
-	whole  bool // kept has all that came of the request: it can be told again
-	left   int64
-	link   *link // asked; another may be, see hedge
-	second *link
-	hinted bool // a 1xx was sent to the client
-	spoken bool // the head of the answer was
-	last   bool // the connection ends with this exchange
-	done   bool // the answer is complete but for its sending
+	kept    []byte
+	size    int        // of the head
+	target  http1.Span // in it
+	verb    http1.Verb
+	whole   bool       // kept has all that came of the request: it can be told again
+	body    http1.Body // of the request: how its end is known
+	left    int64      // of a body whose length is known
+	chunks  http1.Chunks
+	partial bool  // more of the body is to come
+	link    *link // asked; another may be, see hedge
+	second  *link
+	hinted  bool // a 1xx was sent to the client
+	spoken  bool // the head of the answer was
+	last    bool // the connection ends with this exchange
+	done    bool // the answer is complete but for its sending
 
 	hedge  time.Duration // when a second upstream is asked; 0: not at all
 	thrown int           // bytes, while leaving
@@ -95,11 +98,11 @@ func (t *thread) forgetClient(c *client) {
 // readClient reads what a client sends, as far as somebody takes it.
 func (t *thread) readClient(c *client) {
 	c.waiting = false
-	if c.phase == idle && len(c.held) > 0 && !t.parse(c, c.held) {
-		return
+	if c.phase == idle && len(c.held) > 0 {
+		t.parse(c, c.held)
 	}
-	for {
-		if c.phase == asking && (c.left == 0 || c.done || t.full(c)) {
+	for !c.closed {
+		if c.phase == asking && (!c.partial || c.done || t.full(c)) {
 			if c.gone {
 				t.closeClient(c)
 			}
@@ -115,7 +118,7 @@ func (t *thread) readClient(c *client) {
 			return
 		}
 		t.hear(c, t.in[headroom:headroom+n])
-		if c.closed || n < scratchBytes && !c.ended {
+		if n < scratchBytes && !c.ended {
 			return
 		}
 	}
@@ -150,8 +153,8 @@ func (t *thread) hear(c *client, data []byte) {
 }
 
 // parse reads a request's head, and begins with it. data is c.held, or was just
-// read. It reports whether more bytes of the client would be of use now.
-func (t *thread) parse(c *client, data []byte) bool {
+// read.
+func (t *thread) parse(c *client, data []byte) {
 	t.parsed = nil
 	switch t.request.Parse(data, 0) {
 	case http1.More:
@@ -162,32 +165,67 @@ func (t *thread) parse(c *client, data []byte) bool {
 			c.hedge = t.now + t.options.Timeouts.Head
 			t.wheel.set(&c.timer, c.hedge)
 		}
-		return true
+		return
 	case http1.Bad:
 		if t.options.CleartextHTTP2 && bytes.HasPrefix(data, []byte("PRI * HTTP/2.0\r\n")) {
 			t.handOver(c, data)
-			return false
+			return
 		}
-		t.stats.Refused++
 		t.turnAway(c, Malformed(t.request.Why))
-		return false
+		return
 	}
-	if r := &t.request; r.Body == http1.Chunked || r.Version == 10 || r.Absolute || r.Expects || r.Trailer || r.Upgrade {
+	if r := &t.request; r.Version == 10 || r.Absolute || r.Expects || r.Upgrade {
 		t.handOver(c, data)
-		return false
+		return
 	}
-	t.begin(c, data)
-	return !c.closed && c.phase == idle
+	taken, ok := t.measure(c, data)
+	if !ok {
+		t.turnAway(c, Malformed(c.chunks.Why))
+		return
+	}
+	t.begin(c, data, taken)
+}
+
+// measure tells how much of data is of the request that was parsed, and notes
+// what is still to come. It reports false where chunks are malformed.
+func (t *thread) measure(c *client, data []byte) (int, bool) {
+	r := &t.request
+	c.partial, c.left, c.x.Received = r.Body != http1.None, r.Length, 0
+	if !c.partial {
+		return r.Size, true
+	}
+	if c.body = r.Body; c.body == http1.Chunked {
+		c.chunks.Reset()
+	}
+	n, ok := c.more(data[r.Size:])
+	return r.Size + n, ok
+}
+
+// more tells how much of what was read is of the request's body, and counts it
+// off. It reports false where chunks are malformed.
+func (c *client) more(data []byte) (int, bool) {
+	if c.body == http1.Length {
+		n := min(int64(len(data)), c.left)
+		c.left -= n
+		c.x.Received += n
+		c.partial = c.left > 0
+		return int(n), true
+	}
+	n, v := c.chunks.Scan(data)
+	c.x.Received, c.partial = c.chunks.Content, v != http1.OK
+	return n, v != http1.Bad
 }
 
 // hearBody takes more of a request's body.
 func (t *thread) hearBody(c *client, data []byte) {
-	n := min(int64(len(data)), c.left)
-	body, more := data[:n], data[n:]
-	c.left -= n
-	c.x.Received += n
-	if len(more) > 0 {
-		c.held = t.buffers.add(c.held, more)
+	n, ok := c.more(data)
+	if !ok {
+		t.giveUp(c, Abandoned, Malformed(c.chunks.Why))
+		return
+	}
+	body := data[:n]
+	if n < len(data) {
+		c.held = t.buffers.add(c.held, data[n:])
 	}
 	if c.whole = c.whole && len(c.kept)+len(body) <= MaxReplay; c.whole {
 		c.kept = t.buffers.add(c.kept, body)
@@ -205,7 +243,7 @@ func (t *thread) hearBody(c *client, data []byte) {
 // means nothing, but has to be read.
 func (t *thread) turnAway(c *client, r *Refusal) {
 	t.stats.Refused++
-	c.phase, c.last, c.left, c.done, c.waiting = asking, true, 0, true, true
+	c.phase, c.last, c.partial, c.done, c.waiting = asking, true, false, true, true
 	t.say(c, r.Append(nil, false, true))
 }
 
@@ -228,7 +266,7 @@ func (t *thread) settle(c *client) {
 	t.end(c)
 	c.phase, c.done, c.spoken = idle, false, false
 	switch {
-	case c.last && (c.left > 0 || c.waiting || len(c.held) > 0):
+	case c.last && (c.partial || c.waiting || len(c.held) > 0):
 		t.leave(c)
 	case c.last || t.draining && len(c.held) == 0:
 		t.closeClient(c)
@@ -294,7 +332,7 @@ func (t *thread) paceClient(c *client) {
 	switch {
 	case c.unsent() > 0:
 		due = t.now + t.options.Timeouts.Write
-	case c.left > 0 && !t.full(c):
+	case c.partial && !t.full(c):
 		due = t.now + t.options.Timeouts.Body
 	}
 	if due = earlier(earlier(due, c.hedge), c.x.Deadline); due == 0 {

@@ -9,20 +9,18 @@ import (
 	"github.com/polymath-run/polymath/internal/balance/http1"
 )
 
-// begin begins the exchange of the head that was parsed. data has it, and what
-// came behind it; it is c.held, or was just read.
-func (t *thread) begin(c *client, data []byte) {
+// begin begins the exchange of the head that was parsed. data has it, as far as
+// taken, and what came behind it; it is c.held, or was just read.
+func (t *thread) begin(c *client, data []byte, taken int) {
 	r := &t.request
 	t.stats.Requests++
-	have := min(int64(len(data)-r.Size), r.Length)
-	taken := r.Size + int(have)
 	c.kept = append(t.buffers.get(taken), data[:taken]...)
 	t.hold(c, data[taken:])
 	t.parsed = c
 	t.joined = t.joined[:0]
 
 	c.phase, c.size, c.target, c.verb = asking, r.Size, r.Target, r.Verb
-	c.left, c.last, c.whole = r.Length-have, r.Close, taken <= MaxReplay
+	c.last, c.whole = r.Close, taken <= MaxReplay
 	c.hinted, c.spoken, c.done, c.hedge = false, false, false, 0
 	method := r.Verb.String()
 	if r.Verb == http1.Other {
@@ -35,13 +33,13 @@ func (t *thread) begin(c *client, data []byte) {
 	c.x = Exchange{
 		Facts: c, Method: method, Client: from, Scheme: "http", Version: 11,
 		Safe: r.Verb.Safe(), Again: r.Verb.Idempotent() || r.Keyed,
-		Begun: t.options.Now(), Fields: c.x.Fields[:0], Received: have, Data: c.x.Data,
+		Begun: t.options.Now(), Fields: c.x.Fields[:0], Received: c.x.Received, Data: c.x.Data,
 	}
 	if refusal := t.director.Begin(&c.x); refusal != nil {
 		t.refuse(c, refusal)
 		return
 	}
-	if c.x.Again && c.whole && c.left == 0 {
+	if c.x.Again && c.whole && !c.partial {
 		if after := t.director.Hedge(&c.x); after > 0 {
 			c.hedge = c.x.Begun + after
 		}
@@ -138,7 +136,7 @@ func (t *thread) ask(c *client, u *link, begun time.Duration) {
 func (t *thread) refuse(c *client, r *Refusal) {
 	t.stats.Refused++
 	c.x.Status, c.done = r.Status, true
-	c.last = c.last || c.left > 0 || t.draining
+	c.last = c.last || c.partial || t.draining
 	answer := r.Append(nil, c.verb == http1.HEAD, c.last)
 	if c.verb != http1.HEAD {
 		c.x.Sent = int64(len(r.Body()))

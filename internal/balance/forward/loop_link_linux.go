@@ -171,7 +171,7 @@ func (t *thread) paceLink(u *link) {
 		t.wheel.set(&u.timer, t.now+wait.Connect)
 	case u.blocked:
 		t.wheel.set(&u.timer, t.now+wait.Write)
-	case u.passing && c.unsent() > 0, !u.passing && c.left > 0:
+	case u.passing && c.unsent() > 0, !u.passing && c.partial:
 		u.timer.never() // the client's turn
 	case u.passing:
 		t.wheel.set(&u.timer, t.now+wait.Answer)

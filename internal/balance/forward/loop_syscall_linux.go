@@ -30,7 +30,9 @@ const (
 
 // receive reads what is there.
 func receive(fd int32, b []byte) (int, syscall.Errno) {
-	return transfer(syscall.SYS_RECVFROM, fd, b, 0)
+	n, e := transfer(syscall.SYS_RECVFROM, fd, b, 0)
+	received(fd)
+	return n, e
 }
 
 // peek reads what is there, and leaves it there.
@@ -40,6 +42,7 @@ func peek(fd int32, b []byte) (int, syscall.Errno) {
 
 // send writes what fits.
 func send(fd int32, b []byte) (int, syscall.Errno) {
+	sending(fd)
 	return transfer(syscall.SYS_SENDTO, fd, b, syscall.MSG_NOSIGNAL)
 }
 
