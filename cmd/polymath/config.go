@@ -37,7 +37,25 @@ func (s *settings) configure(cmd *cobra.Command) error {
 // isSetting reports whether a flag may stand elsewhere than on the command
 // line.
 func isSetting(f *pflag.Flag) bool {
-	return !isParameter(f) && f.Name != "help"
+	return !isParameter(f) && f.Name != "help" && f.Annotations[typedOnly] == nil
+}
+
+// Annotations of flags.
+const (
+	// typedOnly marks a flag that stands on the command line only.
+	typedOnly = "polymath_typed_only"
+	// ownFile marks a flag of a command that has a configuration file of its own:
+	// the one for all commands does not know it.
+	ownFile = "polymath_own_file"
+)
+
+// annotate marks flags.
+func annotate(flags *pflag.FlagSet, mark string, names ...string) {
+	for _, name := range names {
+		if err := flags.SetAnnotation(name, mark, []string{}); err != nil {
+			panic(err) // there is no such flag
+		}
+	}
 }
 
 func (s *settings) fromEnvironment(flags *pflag.FlagSet) (err error) {
@@ -107,7 +125,7 @@ func (s *settings) configFile() string {
 // settingNames are the flags of all commands that may stand in the file, sorted.
 func settingNames(root *cobra.Command) (names []string) {
 	add := func(f *pflag.Flag) {
-		if isSetting(f) && f.Name != "config" {
+		if isSetting(f) && f.Name != "config" && f.Annotations[ownFile] == nil {
 			names = append(names, f.Name)
 		}
 	}
@@ -128,7 +146,7 @@ func settingNames(root *cobra.Command) (names []string) {
 // has none yet.
 func set(flags *pflag.FlagSet, name string, node *yaml.Node) error {
 	f := flags.Lookup(name)
-	if f == nil || f.Changed {
+	if f == nil || f.Changed || f.Annotations[ownFile] != nil {
 		return nil
 	}
 	switch node.Kind {

@@ -95,7 +95,7 @@ func rootCommand(s *settings) *cobra.Command {
 	root.SetFlagErrorFunc(badFlag)
 	root.AddCommand(runCommand(s), upCommand(s), serverCommand(s), workerCommand(s),
 		submitCommand(s), jobsCommand(s), jobCommand(s), watchCommand(s), cancelCommand(s),
-		deadCommand(s), queuesCommand(s), workersCommand(s),
+		deadCommand(s), queuesCommand(s), workersCommand(s), balanceCommand(s),
 		verifyCommand(s), functionsCommand(s), simCommand(s), manCommand(s), versionCommand(s))
 	return root
 }

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,9 +19,11 @@ import (
 
 // commands are what scripts know beyond the commands of testscript.
 func commands() map[string]func(ts *testscript.TestScript, neg bool, args []string) {
-	return map[string]func(ts *testscript.TestScript, neg bool, args []string){
-		"exits": exits, "flip": flip, "serve": serve, "stop": stopServer, "keep": keep, "interrupt": interrupt,
+	all := map[string]func(ts *testscript.TestScript, neg bool, args []string){
+		"exits": exits, "flip": flip, "serve": serve, "quit": stopServer, "keep": keep, "interrupt": interrupt,
 	}
+	maps.Copy(all, balancing())
+	return all
 }
 
 // exits CODE COMMAND ARGS... runs a command that must end with an exit code.
@@ -155,11 +158,11 @@ func (b *background) finish() string {
 // script is what commands of one script share.
 type script struct{ server **background }
 
-// stopServer ends the server: in order, or by `stop -kill`.
+// stopServer ends the server: in order, or by `quit -kill`.
 func stopServer(ts *testscript.TestScript, neg bool, args []string) {
 	s := ts.Value(serverKey{}).(*script)
 	if neg || s.server == nil || *s.server == nil {
-		ts.Fatalf("usage: stop [-kill], with a server")
+		ts.Fatalf("usage: quit [-kill], with a server")
 	}
 	b := *s.server
 	*s.server = nil

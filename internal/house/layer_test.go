@@ -81,6 +81,7 @@ var layers = []row{
 	{pkg: "internal/balance/limit/limittest", layer: service, kit: true},
 	{pkg: "internal/balance/access", layer: node},
 	{pkg: "internal/balance/settings", layer: service},
+	{pkg: "internal/balance/admin", layer: face},
 
 	{pkg: "internal/journal/local", layer: assembly},
 	{pkg: "internal/function/all", layer: assembly},

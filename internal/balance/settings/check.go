@@ -79,6 +79,9 @@ func (c *Config) checkListen() error {
 			return bad(field+".cleartext-http2", "this listener speaks TLS, which has HTTP/2 anyway")
 		}
 	}
+	if err := between("threads", c.Threads, 0, forward.MaxThreads); err != nil {
+		return err
+	}
 	if c.Admin.Address == Off {
 		return nil
 	}
@@ -337,6 +340,11 @@ func (c *Config) checkRest() error {
 		between("access-log.every", c.AccessLog.Every, 1, maxSample),
 	); err != nil {
 		return err
+	}
+	if c.Watch != 0 {
+		if err := span("watch", c.Watch, time.Second/10); err != nil {
+			return err
+		}
 	}
 	if len(c.RateLimits) > limit.MaxRules {
 		return bad("rate-limits", "there are %d: at most %d may be", len(c.RateLimits), limit.MaxRules)

@@ -35,6 +35,9 @@ const (
 type Config struct {
 	// Listen are the addresses clients come to.
 	Listen []Listener `yaml:"listen"`
+	// Threads are the event loops of all listeners together; 0: one less than
+	// processors.
+	Threads int `yaml:"threads"`
 	// Admin is where the balancer is asked and told things; Address "off" is nowhere.
 	Admin Admin `yaml:"admin"`
 
@@ -66,6 +69,10 @@ type Config struct {
 	RateLimits []RateLimit `yaml:"rate-limits"`
 	// RateLimitKeys is how many clients and keys are remembered at a time.
 	RateLimitKeys int `yaml:"rate-limit-keys"`
+
+	// Watch is how often this file and the certificates are looked at for
+	// changes; 0: they are read again only when somebody asks for it.
+	Watch time.Duration `yaml:"watch"`
 }
 
 // Listener is an address clients come to.
@@ -186,6 +193,7 @@ func Default() *Config {
 		},
 		AccessLog:     AccessLog{Form: Off, Every: 1},
 		RateLimitKeys: limit.DefaultKeys,
+		Watch:         time.Second,
 	}
 	c.decide(balance.Defaults())
 	return c

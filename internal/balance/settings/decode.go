@@ -23,11 +23,20 @@ const maxDepth = 16
 
 // Parse reads a configuration over the defaults and checks all of it. The error
 // names the line and the field.
-func Parse(text []byte) (*Config, error) {
+func Parse(text []byte) (*Config, error) { return ParseOver(text, nil) }
+
+// ParseOver is Parse with something that stands above the file and is said
+// before it is checked; nil: nothing.
+func ParseOver(text []byte, above func(*Config) error) (*Config, error) {
 	c := Default()
 	lines, err := decode(text, c)
 	if err != nil {
 		return nil, err
+	}
+	if above != nil {
+		if err := above(c); err != nil {
+			return nil, err
+		}
 	}
 	if err := c.Check(); err != nil {
 		if f, ok := errors.AsType[*fault](err); ok {
@@ -180,9 +189,9 @@ func (r *reader) scalar(n *yaml.Node, v reflect.Value, field string) error {
 	text := strings.TrimSpace(n.Value)
 	switch p := v.Addr().Interface().(type) {
 	case *netip.Prefix:
-		network, err := parseNetwork(text)
+		network, err := ParseNetwork(text)
 		if err != nil {
-			return wrong(n, field, "%q is no network: write it as 10.0.0.0/8, or as one address", clip(text))
+			return wrong(n, field, "%q is no network: %v", clip(text), err)
 		}
 		*p = network
 	case *time.Duration:
@@ -224,14 +233,17 @@ func (r *reader) scalar(n *yaml.Node, v reflect.Value, field string) error {
 	return nil
 }
 
-// parseNetwork reads a network, or an address that is one alone.
-func parseNetwork(text string) (netip.Prefix, error) {
+// ParseNetwork reads a network, or an address that is one alone.
+func ParseNetwork(text string) (netip.Prefix, error) {
 	if a, err := netip.ParseAddr(text); err == nil && a.Zone() == "" {
 		a = a.Unmap()
 		return netip.PrefixFrom(a, a.BitLen()), nil
 	}
 	p, err := netip.ParsePrefix(text)
-	return p.Masked(), err
+	if err != nil {
+		return p, errors.New("write it as 10.0.0.0/8, or as one address")
+	}
+	return p.Masked(), nil
 }
 
 // names are the fields of a struct as they are written.

@@ -95,7 +95,7 @@ func TestRefusals(t *testing.T) {
 	const up = "upstreams: [http://a:1]\n"
 	for _, c := range []struct{ text, want string }{
 		{up + "polcy: ring\n", `line 2: there is no field "polcy": did you mean policy?`},
-		{up + "zzz: 1\n", `line 2: there is no field "zzz": there are listen, admin,`},
+		{up + "zzz: 1\n", `line 2: there is no field "zzz": there are listen, threads, admin,`},
 		{up + "health:\n  intervall: 5s\n", `line 3: health: there is no field "intervall": did you mean interval?`},
 		{up + "policy: ring\npolicy: random\n", "line 3: policy is there already, in line 2"},
 		{up + "policy: best\n", `line 2: policy.name: no policy is called "best"`},

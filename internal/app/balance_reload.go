@@ -1,0 +1,224 @@
+package app
+
+import (
+	"context"
+	"reflect"
+	"sync"
+	"time"
+
+	"github.com/polymath-run/polymath"
+	"github.com/polymath-run/polymath/internal/balance/admin"
+	"github.com/polymath-run/polymath/internal/balance/settings"
+)
+
+// watch looks at the files until the Balancer is closed.
+func (b *Balancer) watch() {
+	for _, serve := range b.serveLater {
+		serve()
+	}
+	every := b.started.Watch
+	if every == 0 {
+		return
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		tick := time.NewTicker(every)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				b.look()
+			}
+		}
+	})
+	b.stack.push("the watch over files", func() error {
+		stop()
+		watching.Wait()
+		return nil
+	})
+}
+
+// look looks at the files once.
+func (b *Balancer) look() {
+	b.reloading.Lock()
+	defer b.reloading.Unlock()
+	b.lookAtKeys((*keypair).look)
+	if b.file == nil {
+		return
+	}
+	c, err := b.read(false)
+	if c != nil || err != nil {
+		_, _ = b.take(c, err) // the log has it
+	}
+}
+
+// lookAtKeys has certificates read again, if need be. The caller holds
+// reloading.
+func (b *Balancer) lookAtKeys(look func(*keypair) (bool, error)) {
+	for _, f := range b.faces {
+		if f.keys == nil {
+			continue
+		}
+		switch changed, err := look(f.keys); {
+		case err != nil:
+			b.log.Error("a certificate cannot be used; the one before stays", "address", f.url(), "error", err)
+		case changed:
+			b.log.Info("a certificate was read again", "address", f.url())
+		}
+	}
+}
+
+// Reload reads the configuration and the certificates again, whether they have
+// changed or not, and opens the access log again. An error says what is wrong
+// with the configuration: nothing has changed then.
+func (b *Balancer) Reload() (admin.Reloaded, error) {
+	b.reloading.Lock()
+	defer b.reloading.Unlock()
+	b.lookAtKeys(func(k *keypair) (bool, error) { return true, k.read() })
+	if err := b.reopen(); err != nil {
+		b.log.Error("the access log cannot be opened again; the open one stays", "error", err)
+	}
+	if b.file == nil {
+		return admin.Reloaded{}, polymath.Errorf(polymath.Conflict, "there is no configuration to read again: the balancer was started without --config")
+	}
+	return b.take(b.read(true))
+}
+
+// take puts a configuration in force, or says why not. The caller holds
+// reloading.
+func (b *Balancer) take(c *settings.Config, err error) (admin.Reloaded, error) {
+	var out admin.Reloaded
+	if err == nil {
+		out, err = b.apply(c)
+	}
+	b.counts.Done++
+	if err != nil {
+		b.counts.Failed++
+		b.log.Error("the configuration is wrong; nothing has changed", "error", err)
+		return admin.Reloaded{}, err
+	}
+	b.counts.Last = time.Now()
+	b.log.Info("the configuration was read", "added", out.Added, "removed", out.Removed, "tuned", out.Tuned, "fields", out.Fields)
+	if len(out.Restart) > 0 {
+		b.log.Warn("some of the configuration counts only from the next start on", "fields", out.Restart)
+	}
+	return out, nil
+}
+
+// apply goes over to a configuration: first all that can fail, then the rest.
+func (b *Balancer) apply(c *settings.Config) (admin.Reloaded, error) {
+	d := settings.Diff(b.config, c)
+	pool, err := c.Pool()
+	if err != nil {
+		return admin.Reloaded{}, err
+	}
+	limiter := b.limiter.Load()
+	if d.Has("rate-limits") {
+		if limiter, err = b.newLimiter(c); err != nil {
+			return admin.Reloaded{}, err
+		}
+	}
+	lines := b.access.Load()
+	if d.Has("access-log") {
+		if lines, err = b.newAccess(&c.AccessLog); err != nil {
+			return admin.Reloaded{}, err
+		}
+	}
+	if err := b.fleet.apply(b.config, c, pool); err != nil {
+		if d.Has("access-log") {
+			lines.close()
+		}
+		return admin.Reloaded{}, err
+	}
+	b.limiter.Store(limiter)
+	if d.Has("access-log") {
+		b.access.Swap(lines).close()
+	}
+	b.config = c
+	return admin.Reloaded{
+		Added: namesOf(d.Added), Removed: namesOf(d.Removed), Tuned: namesOf(d.Tuned),
+		Fields: append([]string{}, d.Fields...), Restart: fixed(b.started, c),
+	}, nil
+}
+
+// fixed are the fields that differ from those of the start and cannot change
+// while the balancer runs: sockets and connections are made with them.
+func fixed(from, to *settings.Config) []string {
+	out := []string{}
+	for _, f := range []struct {
+		name string
+		a, b any
+	}{
+		{"listen", from.Listen, to.Listen},
+		{"threads", from.Threads, to.Threads},
+		{"admin", from.Admin, to.Admin},
+		{"limits.connections", from.Limits.Connections, to.Limits.Connections},
+		{"limits.idle", from.Limits.Idle, to.Limits.Idle},
+		{"timeouts", from.Timeouts.Forward(), to.Timeouts.Forward()},
+		{"trusted-proxies", from.TrustedProxies, to.TrustedProxies},
+		{"rate-limit-keys", from.RateLimitKeys, to.RateLimitKeys},
+		{"watch", from.Watch, to.Watch},
+	} {
+		if !reflect.DeepEqual(f.a, f.b) {
+			out = append(out, f.name)
+		}
+	}
+	return out
+}
+
+func namesOf(list []settings.Upstream) []string {
+	out := make([]string, len(list))
+	for i := range list {
+		out[i] = list[i].Name()
+	}
+	return out
+}
+
+// balanceBackend is a Balancer as its admin API knows it.
+type balanceBackend struct{ b *Balancer }
+
+// Look implements admin.Backend.
+func (k balanceBackend) Look() admin.Look {
+	b := k.b
+	out := admin.Look{Pool: b.pool.Stats(), Origins: b.fleet.origins(), Limits: b.limiter.Load().Refused(), Keys: b.table.Usage()}
+	if l := b.access.Load(); l != nil {
+		out.Access = l.log.Stats()
+	}
+	b.reloading.Lock()
+	out.Reloads = b.counts
+	b.reloading.Unlock()
+	return out
+}
+
+// Add implements admin.Backend.
+func (k balanceBackend) Add(ctx context.Context, u settings.Upstream) (name string, fresh bool, err error) {
+	return k.b.fleet.add(ctx, u)
+}
+
+// Change implements admin.Backend.
+func (k balanceBackend) Change(name string, p admin.Patch) error { return k.b.fleet.patch(name, p) }
+
+// Drained implements admin.Backend.
+func (k balanceBackend) Drained(ctx context.Context, name string) error {
+	return k.b.pool.Drain(ctx, name)
+}
+
+// Remove implements admin.Backend.
+func (k balanceBackend) Remove(name string) error { return k.b.fleet.remove(name) }
+
+// Reload implements admin.Backend.
+func (k balanceBackend) Reload(context.Context) (admin.Reloaded, error) { return k.b.Reload() }
+
+// Ready implements admin.Backend.
+func (k balanceBackend) Ready() error {
+	if k.b.stopping.Load() {
+		return polymath.Errorf(polymath.Unavailable, "the balancer is stopping")
+	}
+	if k.b.pool.Stats().Available == 0 {
+		return polymath.Errorf(polymath.Unavailable, "no upstream takes requests: GET /v1/upstreams says why")
+	}
+	return nil
+}
