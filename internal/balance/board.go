@@ -67,9 +67,9 @@ func (b board) Dropped(t *health.Target) {
 // own: UNKNOWN in version 1, LOCAL in version 2.
 func preface(v forward.ProxyVersion) string {
 	switch v {
-	case 1:
+	case forward.ProxyV1:
 		return "PROXY UNKNOWN\r\n"
-	case 2:
+	case forward.ProxyV2:
 		return "\r\n\r\n\x00\r\nQUIT\n\x20\x00\x00\x00"
 	default:
 		return ""
