@@ -53,8 +53,9 @@ func (o *origin) kill() {
 	<-o.stopped
 }
 
-// front starts a pool behind a forwarder, with its checks, and gives its URL.
-func front(t *testing.T, p *Pool) string {
+// front starts a pool behind a forwarder, with its checks, and gives its URL and
+// what ends both.
+func front(t *testing.T, p *Pool) (url string, stop func()) {
 	t.Helper()
 	f, err := forward.NewFront(forward.Options{Director: p, Now: p.now})
 	if err != nil {
@@ -72,7 +73,7 @@ func front(t *testing.T, p *Pool) string {
 			t.Errorf("the front ended: %v", err)
 		}
 	})
-	t.Cleanup(func() {
+	stop = sync.OnceFunc(func() {
 		cancel()
 		limited, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
@@ -81,7 +82,8 @@ func front(t *testing.T, p *Pool) string {
 		}
 		all.Wait()
 	})
-	return "http://" + l.Addr().String()
+	t.Cleanup(stop)
+	return "http://" + l.Addr().String(), stop
 }
 
 // TestRealKill kills one of three real servers behind a real forwarder in the
@@ -107,7 +109,7 @@ func TestRealKill(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	url := front(t, p)
+	url, stop := front(t, p)
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 8}, Timeout: 10 * time.Second}
 	defer client.CloseIdleConnections()
 	send := func(requests int) {
@@ -152,6 +154,8 @@ func TestRealKill(t *testing.T) {
 		}
 		send(80)
 	}
+	client.CloseIdleConnections()
+	stop() // a client may have its answer before the attempt is done
 	for _, u := range p.Stats().Upstreams {
 		if u.InFlight != 0 || u.Picked == 0 {
 			t.Errorf("in the end: %+v", u)
