@@ -43,14 +43,13 @@ type conn struct {
 	gone  atomic.Bool // the client has left without a word
 	ended bool        // abandon was called
 
-	attempts map[*attempt]struct{} // under way; behind mu
+	attempts [maxAtOnce]attempt
 }
 
 // newConn makes one of a connection, some of whose bytes may have been read.
 func newConn(f *Front, nc net.Conn, early []byte) *conn {
 	c := &conn{f: f, nc: nc, in: early, scheme: "http", peer: addressOf(nc.RemoteAddr()), local: addressOf(nc.LocalAddr())}
 	c.facts.c = c
-	c.attempts = map[*attempt]struct{}{}
 	return c
 }
 
@@ -78,9 +77,7 @@ func (c *conn) abandon() {
 	c.ended = true
 	c.gone.Store(true)
 	_ = c.nc.Close()
-	for a := range c.attempts {
-		a.cancel()
-	}
+	c.cancelAll()
 }
 
 // serve serves the requests of the connection, one after the other.
@@ -112,16 +109,13 @@ func (c *conn) next() {
 	if len(c.in) == 0 && cap(c.in) > tinyBuffer {
 		c.in = nil // a connection without a request keeps no large buffer
 	}
-	if cap(c.out) > headBuffer {
-		c.out = nil
-	}
 }
 
 // giveBack forgets the buffers.
 func (c *conn) giveBack() { c.in, c.out, c.after = nil, nil, nil }
 
 // fill reads what comes next behind c.in.
-func (c *conn) fill() (int, error) {
+func (c *conn) fill() error {
 	if len(c.in) == cap(c.in) {
 		grown := make([]byte, len(c.in), max(tinyBuffer, min(4*cap(c.in), http1.MaxHead+bodyBuffer)))
 		copy(grown, c.in)
@@ -130,30 +124,26 @@ func (c *conn) fill() (int, error) {
 	n, err := c.nc.Read(c.in[len(c.in):cap(c.in)])
 	c.in = c.in[:len(c.in)+n]
 	if n > 0 {
-		return n, nil
+		return nil
 	}
 	if err == nil {
 		err = io.ErrNoProgress
 	}
-	return 0, err
+	return err
 }
 
 // readHead reads the head of the next request. What is none is refused here;
 // false is the connection's end.
 func (c *conn) readHead() bool {
-	verdict := http1.More
-	if len(c.in) > 0 {
-		verdict = c.request.Parse(c.in, 0)
-	} else if !c.waitForRequest() {
+	if len(c.in) == 0 && !c.waitForRequest() {
 		return false
-	} else {
-		verdict = c.request.Parse(c.in, 0)
 	}
+	verdict := c.request.Parse(c.in, 0)
 	if verdict == http1.More {
 		_ = c.nc.SetReadDeadline(time.Now().Add(c.f.o.Timeouts.Head))
 	}
 	for verdict == http1.More {
-		if _, err := c.fill(); err != nil {
+		if err := c.fill(); err != nil {
 			if isTimeout(err) {
 				c.reject(Slow())
 			}
@@ -185,7 +175,7 @@ func (c *conn) waitForRequest() bool {
 	if stop {
 		return false
 	}
-	_, err := c.fill()
+	err := c.fill()
 	c.mu.Lock()
 	c.idle = false
 	c.mu.Unlock()
@@ -221,9 +211,15 @@ func (c *conn) write(text []byte) error {
 // exchange answers one request, and reports whether the connection goes on.
 func (c *conn) exchange() bool {
 	x, o := &c.x, &c.f.o
+	buffer := c.f.takeBuffer()
+	c.out = (*buffer)[:0]
+	defer func() {
+		c.f.putBuffer(buffer)
+		c.out = nil
+	}()
 	c.begin()
 	refusal := o.Director.Begin(x)
-	ok := false
+	var ok bool
 	if refusal != nil {
 		ok = c.refuse(refusal)
 	} else {

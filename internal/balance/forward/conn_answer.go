@@ -1,6 +1,8 @@
 package forward
 
 import (
+	"errors"
+	"io"
 	"net"
 	"net/http"
 
@@ -130,29 +132,25 @@ func (c *conn) pass(a *attempt) Kind {
 	})
 	r := relayer{kind: b.answer.Body, left: b.answer.Length, plain: plain}
 	text := b.in[b.answer.Size:]
-	pending := true // the head is in c.out
 	var buffer *[]byte
 	for {
 		n, verdict := r.next(text)
-		switch {
-		case pending:
-			c.out = append(c.out, r.content(text[:n])...)
-			if c.write(c.out) != nil {
-				return Abandoned
-			}
-			pending = false
-		case n > 0:
-			if c.write(r.content(text[:n])) != nil {
-				return Abandoned
-			}
+		piece := r.content(text[:n])
+		if len(c.out) > 0 { // the head, and what came with it
+			c.out = append(c.out, piece...)
+			piece = c.out
 		}
+		if len(piece) > 0 && c.write(piece) != nil {
+			return Abandoned
+		}
+		c.out = c.out[:0]
 		x.Sent = r.sent()
 		if verdict == http1.Bad {
 			return Cut
 		}
 		if verdict == http1.OK {
 			b.in = b.in[:copy(b.in, text[n:])] // nothing, where the upstream is right
-			break
+			return Answered
 		}
 		if buffer == nil {
 			buffer = c.f.takeBuffer()
@@ -161,13 +159,12 @@ func (c *conn) pass(a *attempt) Kind {
 		a.expect(c.limited(c.f.o.Timeouts.Answer))
 		n, err := b.nc.Read(*buffer)
 		if text = (*buffer)[:n]; n == 0 && err != nil {
-			if r.kind == http1.UntilClose && isEnd(err) {
+			if r.kind == http1.UntilClose && errors.Is(err, io.EOF) {
 				return Answered
 			}
 			return Cut
 		}
 	}
-	return Answered
 }
 
 // relayer follows the body of an answer.

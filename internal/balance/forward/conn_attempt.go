@@ -21,45 +21,79 @@ type attempt struct {
 	u     *Upstream
 	begun time.Duration
 	back  *backend // nil: not reached
-	text  []byte   // what was sent
+	kind  Kind     // Answered once a head, perhaps an interim one, is there
 
-	kind Kind // Answered once a head, perhaps an interim one, is there
-
-	ctx  context.Context
-	quit context.CancelFunc
 	over atomic.Bool             // cancel was called
 	at   atomic.Pointer[backend] // back, for cancel
+
+	busy bool               // it is under way; behind conn.mu
+	quit context.CancelFunc // ends the dialing, where it dials; behind conn.mu
 }
 
-// cancel ends an attempt from outside, at once and for good.
+// cancel ends an attempt from outside, at once and for good. The caller holds
+// conn.mu.
 func (a *attempt) cancel() {
 	a.over.Store(true)
-	a.quit()
+	if a.quit != nil {
+		a.quit()
+	}
 	if b := a.at.Load(); b != nil {
 		_ = b.nc.SetDeadline(time.Unix(1, 0))
 	}
 }
 
+// maxAtOnce is how many attempts of an exchange are under way at most: the first
+// and its hedge.
+const maxAtOnce = 2
+
 // newAttempt makes an attempt that abandon and leave find.
 func (c *conn) newAttempt(u *Upstream) *attempt {
-	a := &attempt{u: u, begun: c.f.o.Now()}
-	a.ctx, a.quit = context.WithCancel(c.f.dials)
 	c.mu.Lock()
-	c.attempts[a] = struct{}{}
-	late := c.ended || c.gone.Load()
-	c.mu.Unlock()
-	if late {
-		a.cancel()
+	defer c.mu.Unlock()
+	a := &c.attempts[0]
+	if a.busy {
+		a = &c.attempts[1]
 	}
+	a.u, a.begun, a.back, a.kind, a.quit, a.busy = u, c.f.o.Now(), nil, Unreached, nil, true
+	a.at.Store(nil)
+	a.over.Store(c.ended || c.gone.Load())
 	return a
+}
+
+// stop cancels an attempt.
+func (c *conn) stop(a *attempt) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	a.cancel()
+}
+
+// cancelAll cancels what is under way. The caller holds mu.
+func (c *conn) cancelAll() {
+	for i := range c.attempts {
+		if c.attempts[i].busy {
+			c.attempts[i].cancel()
+		}
+	}
+}
+
+// dial makes a connection for an attempt; cancel ends that too.
+func (c *conn) dial(a *attempt, p *pool) (*backend, error) {
+	ctx, quit := context.WithCancel(c.f.dials)
+	defer quit()
+	c.mu.Lock()
+	a.quit = quit
+	if a.over.Load() {
+		quit()
+	}
+	c.mu.Unlock()
+	return p.dial(ctx, c.peer, c.local)
 }
 
 // settle tells the Director how an attempt ended, once.
 func (c *conn) settle(a *attempt, k Kind) {
 	c.mu.Lock()
-	delete(c.attempts, a)
+	a.busy, a.quit = false, nil
 	c.mu.Unlock()
-	a.quit()
 	now := c.f.o.Now()
 	r := Result{Kind: k, Latency: now - a.begun, Now: now}
 	if a.back != nil && k == Answered {
@@ -166,7 +200,7 @@ func (c *conn) race(a *attempt, hedge time.Duration) *attempt {
 		second = b
 	}
 	if first.kind == Answered {
-		second.cancel()
+		c.stop(second)
 		<-ends
 		second.drop()
 		c.settle(second, Abandoned)
@@ -182,7 +216,9 @@ func (c *conn) race(a *attempt, hedge time.Duration) *attempt {
 // client; beside another attempt it does neither.
 func (c *conn) ask(a *attempt, inline bool) {
 	p := c.f.pools.of(a.u)
-	a.text = c.tell(a.text[:0], a.u)
+	buffer := c.f.takeBuffer()
+	defer c.f.putBuffer(buffer)
+	text := c.tell((*buffer)[:0], a.u)
 	for fresh := false; ; fresh = true {
 		a.back = nil
 		if !fresh {
@@ -193,7 +229,7 @@ func (c *conn) ask(a *attempt, inline bool) {
 			continue
 		}
 		if a.back == nil {
-			b, err := p.dial(a.ctx, c.peer, c.local)
+			b, err := c.dial(a, p)
 			if err != nil {
 				a.kind = Unreached
 				return
@@ -205,7 +241,7 @@ func (c *conn) ask(a *attempt, inline bool) {
 			a.kind = Abandoned
 			return
 		}
-		a.kind = c.talk(a, inline)
+		a.kind = c.talk(a, text, inline)
 		if g, ok := a.back.nc.(*gatePipe); ok && a.kind == Broken && g.unreached.Load() {
 			a.kind = Unreached
 		}
@@ -213,6 +249,7 @@ func (c *conn) ask(a *attempt, inline bool) {
 			return
 		}
 		_ = a.back.nc.Close()
+		text = c.tell(text[:0], a.u)
 	}
 }
 
@@ -226,11 +263,7 @@ func (c *conn) unseen(a *attempt, inline bool) bool {
 	if inline {
 		c.stopPump()
 	}
-	if !c.repeatable() || c.gone.Load() {
-		return false
-	}
-	a.text = c.tell(a.text[:0], a.u)
-	return true
+	return c.repeatable() && !c.gone.Load()
 }
 
 // tell is the request as an upstream gets it, as far as it has come with its
@@ -249,9 +282,9 @@ func (c *conn) tell(dst []byte, u *Upstream) []byte {
 }
 
 // talk sends and reads on one connection.
-func (c *conn) talk(a *attempt, inline bool) Kind {
+func (c *conn) talk(a *attempt, text []byte, inline bool) Kind {
 	b, t := a.back, &c.f.o.Timeouts
-	if err := b.write(a.text, c.limited(t.Write)); err != nil && b.used {
+	if err := b.write(text, c.limited(t.Write)); err != nil && b.used {
 		return Broken
 	} // else it may have answered before it read everything
 	if c.body.ended.Load() {
@@ -287,7 +320,7 @@ func (c *conn) hear(a *attempt, inline bool) Kind {
 		case http1.Bad:
 			return Unusable
 		}
-		_, err := b.more()
+		err := b.more()
 		switch {
 		case err == nil:
 			continue

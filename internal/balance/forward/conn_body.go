@@ -168,7 +168,7 @@ func (c *conn) pumpFailed(a *attempt, err error) {
 	if !isTimeout(err) && !errors.Is(err, errBadChunk) {
 		c.gone.Store(true)
 	}
-	a.cancel()
+	c.stop(a)
 }
 
 // keep notes what was read of the body, for as long as it is little.

@@ -52,8 +52,8 @@ type pool struct {
 func (p *pool) take(client netip.AddrPort) *backend {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for i := len(p.idle) - 1; i >= 0; i-- {
-		if b := p.idle[i]; p.u.Proxy == 0 || b.client == client {
+	for i, b := range slices.Backward(p.idle) {
+		if p.u.Proxy == 0 || b.client == client {
 			p.idle = slices.Delete(p.idle, i, i+1)
 			return b
 		}
@@ -223,19 +223,19 @@ func (b *backend) write(text []byte, timeout time.Duration) error {
 
 // more reads further bytes behind those it has. It makes room where there is
 // none.
-func (b *backend) more() (int, error) {
+func (b *backend) more() error {
 	if len(b.in) == cap(b.in) {
 		b.in = slices.Grow(b.in, max(headBuffer, cap(b.in)))
 	}
 	n, err := b.nc.Read(b.in[len(b.in):cap(b.in)])
 	b.in = b.in[:len(b.in)+n]
 	if n > 0 {
-		return n, nil
+		return nil
 	}
 	if err == nil {
 		err = io.ErrNoProgress
 	}
-	return 0, err
+	return err
 }
 
 // lazily sets a deadline anew only where the one that is set is off by an

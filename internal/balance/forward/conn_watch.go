@@ -64,7 +64,5 @@ func (c *conn) leave() {
 	c.gone.Store(true)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for a := range c.attempts {
-		a.cancel()
-	}
+	c.cancelAll()
 }

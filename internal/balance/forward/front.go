@@ -283,7 +283,7 @@ func (c *conn) readProxyHeader() bool {
 			c.in = c.in[:copy(c.in, c.in[size:])]
 			return true
 		}
-		if _, err := c.fill(); err != nil {
+		if err := c.fill(); err != nil {
 			return false
 		}
 	}
@@ -303,7 +303,7 @@ func (c *conn) preface() bool {
 		if n == len(http2Preface) {
 			return true
 		}
-		if _, err := c.fill(); err != nil {
+		if err := c.fill(); err != nil {
 			return false
 		}
 	}

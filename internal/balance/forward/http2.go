@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"slices"
@@ -201,22 +202,25 @@ func streamHead(q *http.Request) ([]byte, http1.Reason) {
 			b = append(append(append(append(b, name...), ": "...), value...), "\r\n"...)
 		}
 	}
-	switch {
-	case q.ContentLength > 0 || q.ContentLength == 0 && q.Header.Get("Content-Length") != "":
-		b = append(append(b, "Content-Length: "...), strconv.FormatInt(q.ContentLength, 10)...)
-		b = append(b, "\r\n"...)
-	case q.ContentLength < 0:
-		b = append(b, "Transfer-Encoding: chunked\r\n"...)
-		if len(q.Trailer) > 0 {
-			names := make([]string, 0, len(q.Trailer))
-			for name := range q.Trailer {
-				names = append(names, name)
-			}
-			slices.Sort(names)
-			b = append(append(append(b, "Trailer: "...), strings.Join(names, ", ")...), "\r\n"...)
+	return append(appendFraming(b, q), "\r\n"...), http1.Fine
+}
+
+// appendFraming appends the fields that say how the end of a stream's body is
+// known.
+func appendFraming(b []byte, q *http.Request) []byte {
+	if q.ContentLength >= 0 {
+		if q.ContentLength == 0 && q.Header.Get("Content-Length") == "" {
+			return b
 		}
+		b = strconv.AppendInt(append(b, "Content-Length: "...), q.ContentLength, 10)
+		return append(b, "\r\n"...)
 	}
-	return append(b, "\r\n"...), http1.Fine
+	b = append(b, "Transfer-Encoding: chunked\r\n"...)
+	if len(q.Trailer) == 0 {
+		return b
+	}
+	names := slices.Sorted(maps.Keys(q.Trailer))
+	return append(append(append(b, "Trailer: "...), strings.Join(names, ", ")...), "\r\n"...)
 }
 
 // sendStream writes a stream's request to a pipe.
@@ -252,7 +256,7 @@ func writeChunks(w *bufio.Writer, body io.Reader, trailer func() http.Header) er
 				return err
 			}
 		}
-		if err == io.EOF { //nolint:errorlint // a Reader's end is io.EOF itself
+		if err == io.EOF {
 			break
 		}
 		if err != nil {
@@ -276,7 +280,7 @@ func writeChunks(w *bufio.Writer, body io.Reader, trailer func() http.Header) er
 func receiveStream(from net.Conn, w http.ResponseWriter, q *http.Request) bool {
 	r := bufio.NewReaderSize(from, bodyBuffer)
 	for {
-		a, err := http.ReadResponse(r, q)
+		a, err := http.ReadResponse(r, q) //nolint:bodyclose // answerStream closes it; an interim answer has none
 		if err != nil {
 			return false
 		}
@@ -314,13 +318,11 @@ func answerStream(w http.ResponseWriter, a *http.Response, r *bufio.Reader) bool
 				return false
 			}
 			if r.Buffered() == 0 && err == nil {
-				_ = out.Flush()
+				_ = out.Flush() // nothing more waits here
 			}
 		}
-		if err == io.EOF { //nolint:errorlint // a Reader's end is io.EOF itself
-			for name, values := range a.Trailer {
-				h[name] = values
-			}
+		if err == io.EOF {
+			maps.Copy(h, a.Trailer)
 			return true
 		}
 		if err != nil {

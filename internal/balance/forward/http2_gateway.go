@@ -5,12 +5,14 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/netip"
 	"net/textproto"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -208,12 +210,8 @@ func (g *gateway) answer(w *bufio.Writer, a *http.Response, method string) error
 			a.StatusCode != http.StatusNoContent && a.StatusCode != http.StatusNotModified:
 			_, _ = w.WriteString("Content-Length: 0\r\n")
 		}
-		names := ""
-		for name := range a.Trailer {
-			names += ", " + name
-		}
-		if chunked && names != "" {
-			_, _ = w.WriteString("Trailer: " + names[2:] + "\r\n")
+		if chunked && len(a.Trailer) > 0 {
+			_, _ = w.WriteString("Trailer: " + strings.Join(slices.Sorted(maps.Keys(a.Trailer)), ", ") + "\r\n")
 		}
 	})
 	if err != nil || method == http.MethodHead {
@@ -266,7 +264,7 @@ func (b *gateBody) Read(p []byte) (int, error) {
 		b.ask = nil
 	}
 	n, err := b.Reader.Read(p)
-	if err == io.EOF { //nolint:errorlint // a Reader's end is io.EOF itself
+	if err == io.EOF {
 		b.ended.Store(true)
 	}
 	return n, err

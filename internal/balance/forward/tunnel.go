@@ -15,9 +15,6 @@ import (
 // other has ended.
 const tunnelRest = 10 * time.Second
 
-// isEnd reports whether an error is an orderly end of a connection.
-func isEnd(err error) bool { return errors.Is(err, io.EOF) }
-
 // tunnel passes on a 101, and then whatever either side says, until both have
 // ended theirs or nobody says anything for too long. Bytes that were sent early
 // come first.
@@ -72,7 +69,7 @@ func (t *tunnel) carry(to, from net.Conn) int64 {
 			total += int64(n)
 			continue
 		}
-		if isEnd(err) {
+		if errors.Is(err, io.EOF) {
 			if closeWrite(to) != nil {
 				break
 			}

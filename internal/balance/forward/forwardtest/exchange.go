@@ -2,6 +2,7 @@ package forwardtest
 
 import (
 	"fmt"
+	"net/http"
 	"strconv"
 	"strings"
 )
@@ -69,7 +70,7 @@ const caseField = "X-Case"
 // bodiless reports whether an answer to this method has no body.
 func (e *Exchange) bodiless() bool {
 	s := e.Answer.Status
-	return e.Method == "HEAD" || s == 204 || s == 304 || s < 200
+	return e.Method == http.MethodHead || s == 204 || s == 304 || s < 200
 }
 
 // closing reports whether the client's connection ends with the exchange.

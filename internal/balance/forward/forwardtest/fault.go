@@ -230,7 +230,7 @@ func (s *suite) breaking(t *testing.T, method string) *Exchange {
 
 // hedge asks a second upstream where the first takes long.
 func (s *suite) hedge(t *testing.T) {
-	slow, fast := NewServer(t, s.path.Behind), s.server
+	slow, fast := NewServer(t, s.path.Behind, s.id), s.server
 	n := s.other(t, forward.Options{}, fast.Upstream, slow.Upstream) // the second is taken first
 	n.director.After = func(*forward.Exchange) time.Duration { return 20 * time.Millisecond }
 	c := n.client()

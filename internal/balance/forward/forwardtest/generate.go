@@ -3,6 +3,7 @@ package forwardtest
 import (
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"strings"
 )
 
@@ -27,10 +28,10 @@ func generated(r *rand.Rand, name string) *Exchange {
 		Fields: fields(r, "X-Q-"),
 	}
 	switch e.Method {
-	case "POST", "PUT", "PATCH", "PROPFIND":
+	case http.MethodPost, http.MethodPut, http.MethodPatch, "PROPFIND":
 		e.Framing = one(r, ByLength, ByLength, ByChunks)
 		e.Body = body(r)
-	case "GET", "DELETE":
+	case http.MethodGet, http.MethodDelete:
 		if r.IntN(10) == 0 {
 			e.Framing, e.Body = one(r, ByLength, ByChunks), body(r)
 		}

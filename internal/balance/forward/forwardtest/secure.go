@@ -15,17 +15,20 @@ import (
 	"net"
 	"net/netip"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 )
 
-// identity is a certificate for 127.0.0.1, made once a process.
-var identity = sync.OnceValue(func() tls.Certificate {
+// Identity is a certificate for 127.0.0.1, and those who trust it.
+type Identity struct{ certificate tls.Certificate }
+
+// NewIdentity makes one.
+func NewIdentity(t testing.TB) *Identity {
+	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		panic("forwardtest: no key: " + err.Error())
+		t.Fatal(err)
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), DNSNames: []string{"localhost", "example.test"},
@@ -35,28 +38,24 @@ var identity = sync.OnceValue(func() tls.Certificate {
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
-		panic("forwardtest: no certificate: " + err.Error())
+		t.Fatal(err)
 	}
 	leaf, err := x509.ParseCertificate(der)
 	if err != nil {
-		panic("forwardtest: no certificate: " + err.Error())
+		t.Fatal(err)
 	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}
-})
-
-// ServerTLS is a configuration for 127.0.0.1, without protocols.
-func ServerTLS() *tls.Config { return sharedTLS() }
-
-func sharedTLS(protocols ...string) *tls.Config {
-	return &tls.Config{Certificates: []tls.Certificate{identity()}, NextProtos: protocols, MinVersion: tls.VersionTLS12}
+	return &Identity{tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}}
 }
 
-func serverTLS(_ testing.TB, protocols ...string) *tls.Config { return sharedTLS(protocols...) }
+// Server is the configuration of a server that speaks some protocols.
+func (i *Identity) Server(protocols ...string) *tls.Config {
+	return &tls.Config{Certificates: []tls.Certificate{i.certificate}, NextProtos: protocols, MinVersion: tls.VersionTLS12}
+}
 
-// clientTLS trusts the servers of this package.
-func clientTLS(protocols ...string) *tls.Config {
+// Client is the configuration of a client that trusts the certificate.
+func (i *Identity) Client(protocols ...string) *tls.Config {
 	pool := x509.NewCertPool()
-	pool.AddCert(identity().Leaf)
+	pool.AddCert(i.certificate.Leaf)
 	return &tls.Config{RootCAs: pool, ServerName: "127.0.0.1", NextProtos: protocols, MinVersion: tls.VersionTLS12}
 }
 

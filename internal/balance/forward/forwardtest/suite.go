@@ -39,6 +39,7 @@ type Path struct {
 	TLS    bool   // clients speak TLS
 	HTTP2  bool   // and HTTP/2
 	Behind Behind // what the upstreams speak
+	Few    bool   // a tenth of the generated exchanges: the path is made of others
 }
 
 func (p *Path) http2Behind() bool { return p.Behind == H2C || p.Behind == Secure2 }
@@ -46,7 +47,7 @@ func (p *Path) http2Behind() bool { return p.Behind == H2C || p.Behind == Secure
 // The size of a run.
 const (
 	generatedExchanges = 5_000
-	shortExchanges     = 500 // with -short
+	shortExchanges     = 500 // with -short, or Few
 	workers            = 8   // clients at once
 
 	// arrival is how long after its answer a request may still be on its way: an
@@ -61,6 +62,7 @@ type suite struct {
 	director *Director
 	server   *Server // behind the path
 	plain    *Server // asked directly
+	id       *Identity
 	number   atomic.Int64
 }
 
@@ -70,7 +72,7 @@ func Run(t *testing.T, p Path, seed uint64) {
 	s := newSuite(t, p, forward.Options{})
 	t.Run("generated", func(t *testing.T) {
 		n := generatedExchanges
-		if testing.Short() {
+		if testing.Short() || p.Few {
 			n = shortExchanges
 		}
 		t.Logf("seed %d, %d exchanges", seed, n)
@@ -104,10 +106,11 @@ func Run(t *testing.T, p Path, seed uint64) {
 // newSuite starts an upstream and the path before it.
 func newSuite(t testing.TB, p Path, o forward.Options) *suite {
 	t.Helper()
-	s := &suite{path: p, server: NewServer(t, p.Behind)}
+	id := NewIdentity(t)
+	s := &suite{path: p, id: id, server: NewServer(t, p.Behind, id)}
 	s.plain = s.server
 	if p.Behind != Plain {
-		s.plain = NewServer(t, Plain)
+		s.plain = NewServer(t, Plain, id)
 	}
 	s.start(t, o, s.server.Upstream)
 	return s
@@ -119,7 +122,7 @@ func (s *suite) start(t testing.TB, o forward.Options, upstreams ...*forward.Ups
 	s.director = NewDirector(t, upstreams...)
 	o.Director = s.director
 	if s.path.TLS {
-		o.TLS = ServerTLS()
+		o.TLS = s.id.Server()
 	}
 	s.address = s.path.Start(t, o)
 }
@@ -128,7 +131,7 @@ func (s *suite) start(t testing.TB, o forward.Options, upstreams ...*forward.Ups
 // Director comes with it.
 func (s *suite) other(t testing.TB, o forward.Options, upstreams ...*forward.Upstream) *suite {
 	t.Helper()
-	n := &suite{path: s.path, server: s.server, plain: s.plain}
+	n := &suite{path: s.path, id: s.id, server: s.server, plain: s.plain}
 	n.start(t, o, upstreams...)
 	return n
 }
@@ -137,7 +140,7 @@ func (s *suite) clientConf(protocols ...string) *tls.Config {
 	if !s.path.TLS {
 		return nil
 	}
-	return clientTLS(protocols...)
+	return s.id.Client(protocols...)
 }
 
 // client makes a client of the path.

@@ -75,7 +75,7 @@ type running struct {
 }
 
 // NewServer starts an upstream; the test's end stops it.
-func NewServer(t testing.TB, behind Behind) *Server {
+func NewServer(t testing.TB, behind Behind, id *Identity) *Server {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -88,17 +88,17 @@ func NewServer(t testing.TB, behind Behind) *Server {
 	}
 	switch behind {
 	case Secure, Secure2:
-		s.Upstream.TLS = clientTLS()
+		s.Upstream.TLS = id.Client()
 	case Proxied1:
 		s.Upstream.Proxy = 1
 	case Proxied2:
 		s.Upstream.Proxy = 2
 	}
 	if behind == H2C || behind == Secure2 {
-		s.serve2(l)
+		s.serve2(l, id)
 	} else {
 		if behind == Secure {
-			l = tls.NewListener(l, serverTLS(t, "http/1.1"))
+			l = tls.NewListener(l, id.Server("http/1.1"))
 		}
 		s.stop = func() { _ = l.Close() }
 		s.live.Go(func() { s.accept(l) })
@@ -364,14 +364,14 @@ func seenOf(q *http.Request, body []byte, client netip.AddrPort) Seen {
 }
 
 // serve2 serves HTTP/2.
-func (s *Server) serve2(l net.Listener) {
+func (s *Server) serve2(l net.Listener, id *Identity) {
 	server := &http.Server{Handler: http.HandlerFunc(s.handle2), ErrorLog: quiet(), ReadHeaderTimeout: patience, DisableGeneralOptionsHandler: true}
 	server.Protocols = new(http.Protocols)
 	if s.behind == H2C {
 		server.Protocols.SetUnencryptedHTTP2(true)
 	} else {
 		server.Protocols.SetHTTP2(true)
-		server.TLSConfig = sharedTLS("h2")
+		server.TLSConfig = id.Server("h2")
 	}
 	server.ConnState = func(c net.Conn, state http.ConnState) {
 		s.mu.Lock()

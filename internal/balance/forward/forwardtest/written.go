@@ -37,9 +37,10 @@ func Written() []*Exchange {
 					e.Framing, e.Body = ByLength, []byte("asked")
 				}
 				e.Answer = Answer{Status: status, Framing: ByLength, Body: []byte("body of it"), Fields: []Field{{"X-A", "1"}}}
-				if status == 204 || status == 304 {
+				switch status {
+				case 204, 304:
 					e.Answer.Framing, e.Answer.Body = Bare, nil
-				} else if status == 205 {
+				case 205:
 					e.Answer.Body = nil
 				}
 			}))
