@@ -3,11 +3,14 @@ package app
 import (
 	"context"
 	"reflect"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/polymath-run/polymath"
+	"github.com/polymath-run/polymath/internal/balance"
 	"github.com/polymath-run/polymath/internal/balance/admin"
+	"github.com/polymath-run/polymath/internal/balance/health"
 	"github.com/polymath-run/polymath/internal/balance/settings"
 )
 
@@ -212,13 +215,16 @@ func (k balanceBackend) Remove(name string) error { return k.b.fleet.remove(name
 // Reload implements admin.Backend.
 func (k balanceBackend) Reload(context.Context) (admin.Reloaded, error) { return k.b.Reload() }
 
-// Ready implements admin.Backend.
+// Ready implements admin.Backend. Upstreams that are used although they are not
+// well, as nobody else is left, do not count.
 func (k balanceBackend) Ready() error {
 	if k.b.stopping.Load() {
 		return polymath.Errorf(polymath.Unavailable, "the balancer is stopping")
 	}
-	if k.b.pool.Stats().Available == 0 {
-		return polymath.Errorf(polymath.Unavailable, "no upstream takes requests: GET /v1/upstreams says why")
+	s := k.b.pool.Stats()
+	well := []string{health.Up.String(), health.Warming.String(), health.Trial.String()}
+	if s.Available == 0 || !slices.ContainsFunc(s.Upstreams, func(u balance.UpstreamStats) bool { return slices.Contains(well, u.State) }) {
+		return polymath.Errorf(polymath.Unavailable, "no upstream is well: GET /v1/upstreams says why")
 	}
 	return nil
 }

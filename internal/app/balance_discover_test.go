@@ -1,0 +1,301 @@
+package app
+
+import (
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"github.com/polymath-run/polymath/internal/balance"
+	"github.com/polymath-run/polymath/internal/balance/admin"
+	"github.com/polymath-run/polymath/internal/balance/discover"
+	"github.com/polymath-run/polymath/internal/balance/settings"
+)
+
+// names is a name server with SRV records of one name.
+type names struct {
+	address string
+	mu      sync.Mutex // owns targets
+	targets []netip.AddrPort
+}
+
+func serveNames(t *testing.T) *names {
+	t.Helper()
+	udp, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := &names{address: udp.LocalAddr().String()}
+	s := &dns.Server{PacketConn: udp, Handler: n}
+	started, done := make(chan struct{}), make(chan struct{})
+	s.NotifyStartedFunc = func() { close(started) }
+	go func() {
+		defer close(done)
+		if err := s.ActivateAndServe(); err != nil {
+			t.Error(err)
+		}
+	}()
+	<-started
+	t.Cleanup(func() {
+		if err := s.Shutdown(); err != nil {
+			t.Error(err)
+		}
+		<-done
+	})
+	return n
+}
+
+func (n *names) set(targets ...netip.AddrPort) {
+	n.mu.Lock()
+	n.targets = targets
+	n.mu.Unlock()
+}
+
+// ServeDNS implements dns.Handler.
+func (n *names) ServeDNS(w dns.ResponseWriter, r *dns.Msg) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	m := new(dns.Msg)
+	m.SetReply(r)
+	for i, target := range n.targets {
+		host := fmt.Sprintf("t%d.example.", i)
+		for _, line := range []string{
+			fmt.Sprintf("_http._tcp.example. 0 SRV 1 1 %d %s", target.Port(), host),
+			fmt.Sprintf("%s 0 A %v", host, target.Addr()),
+		} {
+			rr, err := dns.NewRR(line)
+			if err != nil {
+				panic(err)
+			}
+			if rr.Header().Rrtype == dns.TypeA {
+				m.Extra = append(m.Extra, rr)
+			} else if r.Question[0].Qtype == dns.TypeSRV {
+				m.Answer = append(m.Answer, rr)
+			}
+		}
+	}
+	_ = w.WriteMsg(m) // a client that is gone asks no more
+}
+
+// TestDiscovery: upstreams come and go as the name server says, those that stay
+// keep what was said by hand, and one that says nobody is not believed (G18, D5).
+func TestDiscovery(t *testing.T) {
+	a, b := serveUpstream(t, "a"), serveUpstream(t, "b")
+	at := func(u *upstream) netip.AddrPort { return netip.MustParseAddrPort(u.Listener.Addr().String()) }
+	n := serveNames(t)
+	n.set(at(a))
+	text := fmt.Sprintf("discovery: [{name: _http._tcp.example, servers: [%q], shortest: 100ms, longest: 200ms}]", n.address)
+	r := balanced(t, text)
+	if _, body := r.get("/"); body != "a" {
+		t.Errorf("answered by %s", body)
+	}
+	if _, err := r.admin.Change(t.Context(), a.URL, admin.Patch{Weight: new(5)}, 0); err != nil {
+		t.Fatal(err)
+	}
+	n.set(at(a), at(b))
+	until(t, "the second one is there", func() bool { return len(r.upstreams()) == 2 })
+	if u := r.upstreams(); u[a.URL].Weight != 5 || u[a.URL].Requests != 1 || u[b.URL].Origin != "_http._tcp.example" {
+		t.Errorf("%+v", u)
+	}
+	n.set(at(b))
+	until(t, "the first one is gone", func() bool { return len(r.upstreams()) == 1 })
+	n.set()
+	for range 20 {
+		if _, body := r.get("/"); body != "b" {
+			t.Errorf("answered by %s", body)
+		}
+	}
+	r.write("upstreams: " + a.URL)
+	if _, err := r.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	if u := r.upstreams(); len(u) != 1 || u[a.URL].Origin != fromFile {
+		t.Errorf("without the name: %+v", u)
+	}
+}
+
+// quiet is a fleet that nothing is watched for.
+func quiet(t *testing.T) *fleet {
+	t.Helper()
+	pool, err := balance.New(balance.Options{}, balance.Defaults(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := newFleet(pool, slog.New(slog.DiscardHandler), func(bool) {})
+	f.settings = balance.Defaults()
+	t.Cleanup(func() {
+		if err := f.close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return f
+}
+
+func foundAt(list ...string) (out []discover.Found) {
+	for _, item := range list {
+		address, weight, _ := strings.Cut(item, "*")
+		one := discover.Found{Address: netip.MustParseAddrPort(address), Weight: 1, Target: "app.example"}
+		if weight != "" {
+			one.Weight = int(weight[0] - '0')
+		}
+		out = append(out, one)
+	}
+	return out
+}
+
+// shown are the upstreams of a pool with their weights.
+func shown(f *fleet) string {
+	var out []string
+	for _, u := range f.pool.Stats().Upstreams {
+		out = append(out, fmt.Sprintf("%s*%d", strings.TrimPrefix(u.Name, "http://"), u.Weight))
+	}
+	slices.Sort(out)
+	return strings.Join(out, " ")
+}
+
+// TestWhoSaysWhat: each source changes only what it says itself.
+func TestWhoSaysWhat(t *testing.T) {
+	f := quiet(t)
+	d := &settings.Discovery{Name: "app", Scheme: "http"}
+	for _, step := range []struct {
+		do   func() error
+		want string
+	}{
+		{func() error {
+			_, fresh, err := f.add(t.Context(), settings.Upstream{URL: "http://10.0.0.1:80", Weight: 1})
+			if !fresh {
+				t.Error("the first one is not new")
+			}
+			return err
+		}, "10.0.0.1:80*1"},
+		{func() error { f.discovered(t.Context(), d, nil, foundAt("10.0.0.1:80*3", "10.0.0.2:80*2")); return nil }, "10.0.0.1:80*1 10.0.0.2:80*2"},
+		{func() error { return f.patch("http://10.0.0.2:80", admin.Patch{Weight: new(9)}) }, "10.0.0.1:80*1 10.0.0.2:80*9"},
+		{func() error {
+			f.discovered(t.Context(), d, foundAt("10.0.0.1:80*3", "10.0.0.2:80*2"), foundAt("10.0.0.2:80*2", "10.0.0.3:80"))
+			return nil
+		}, "10.0.0.1:80*1 10.0.0.2:80*9 10.0.0.3:80*1"},
+		{func() error { return f.remove("http://10.0.0.3:80") }, "10.0.0.1:80*1 10.0.0.2:80*9"},
+		{func() error {
+			f.discovered(t.Context(), d, foundAt("10.0.0.2:80*2", "10.0.0.3:80"), foundAt("10.0.0.2:80*4", "10.0.0.3:80"))
+			return nil
+		}, "10.0.0.1:80*1 10.0.0.2:80*4"},
+		{func() error { f.discovered(t.Context(), d, nil, foundAt("10.0.0.4:80")); return nil }, "10.0.0.1:80*1 10.0.0.4:80*1"},
+	} {
+		if err := step.do(); err != nil {
+			t.Fatal(err)
+		}
+		if got := shown(f); got != step.want {
+			t.Fatalf("got %s, want %s", got, step.want)
+		}
+	}
+	if err := f.patch("http://10.0.0.1:80", admin.Patch{Weight: new(-1)}); err == nil || shown(f) != "10.0.0.1:80*1 10.0.0.4:80*1" {
+		t.Errorf("a bad weight: %v, %s", err, shown(f))
+	}
+}
+
+// TestAddresses: an upstream keeps its address for as long as its name has it.
+func TestAddresses(t *testing.T) {
+	f := quiet(t)
+	f.mu.Lock()
+	err := f.put(fromFile, settings.Upstream{URL: "http://app:80", Weight: 1}, netip.AddrPort{})
+	f.mu.Unlock()
+	if err != nil || shown(f) != "" {
+		t.Fatalf("%v, %s", err, shown(f))
+	}
+	for _, step := range []struct{ found, want string }{
+		{"10.0.0.2:80", "10.0.0.2:80"}, {"10.0.0.1:80 10.0.0.2:80", "10.0.0.2:80"}, {"10.0.0.1:80 10.0.0.3:80", "10.0.0.1:80"},
+	} {
+		f.resolved(t.Context(), "http://app:80", foundAt(strings.Fields(step.found)...))
+		if got := f.pool.Stats().Upstreams[0].Address.String(); got != step.want {
+			t.Errorf("of %s it has %s, want %s", step.found, got, step.want)
+		}
+	}
+}
+
+// TestCertificates: a new certificate is taken without a restart, a wrong one is
+// not taken at all.
+func TestCertificates(t *testing.T) {
+	a := serveUpstream(t, "a")
+	cert, key, trust := selfSigned(t)
+	newCert, newKey, newTrust := selfSigned(t)
+	r := balanced(t, fmt.Sprintf("upstreams: %s\nlisten: {address: '127.0.0.1:0', tls: {certificate: %s, key: %s}}\nwatch: 100ms", a.URL, cert, key))
+	asks := func(c *tls.Config) bool {
+		t.Helper()
+		transport := &http.Transport{TLSClientConfig: c, ForceAttemptHTTP2: true}
+		defer transport.CloseIdleConnections()
+		response, err := (&http.Client{Transport: transport, Timeout: patience}).Get(r.URLs()[0])
+		if err != nil {
+			return false
+		}
+		defer response.Body.Close()
+		return response.StatusCode == http.StatusOK && response.ProtoMajor == 2
+	}
+	if !asks(&tls.Config{RootCAs: trust}) || asks(&tls.Config{RootCAs: newTrust}) {
+		t.Fatal("the first certificate is not shown")
+	}
+	copyFile(t, newCert, cert) // its key is still to come
+	if _, err := r.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	if !asks(&tls.Config{RootCAs: trust}) {
+		t.Error("a certificate without its key was taken")
+	}
+	copyFile(t, newKey, key)
+	until(t, "the new certificate is shown", func() bool { return asks(&tls.Config{RootCAs: newTrust}) })
+}
+
+// TestClientCertificates: who shows none that an authority has signed is not
+// let in.
+func TestClientCertificates(t *testing.T) {
+	a := serveUpstream(t, "a")
+	cert, key, trust := selfSigned(t)
+	otherCert, otherKey, _ := selfSigned(t)
+	r := balanced(t, fmt.Sprintf("upstreams: %s\nlisten: {address: '127.0.0.1:0', tls: {certificate: %s, key: %s, client-ca: %s}}", a.URL, cert, key, cert))
+	for name, c := range map[string]struct {
+		cert, key string
+		want      bool
+	}{"signed": {cert, key, true}, "of another": {otherCert, otherKey, false}, "none": {"", "", false}} {
+		config := &tls.Config{RootCAs: trust}
+		if c.cert != "" {
+			pair, err := tls.LoadX509KeyPair(c.cert, c.key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			config.Certificates = []tls.Certificate{pair}
+		}
+		transport := &http.Transport{TLSClientConfig: config}
+		response, err := (&http.Client{Transport: transport, Timeout: patience}).Get(r.URLs()[0])
+		if got := err == nil && response.StatusCode == http.StatusOK; got != c.want {
+			t.Errorf("%s: let in %v, want %v (%v)", name, got, c.want, err)
+		}
+		if err == nil {
+			response.Body.Close()
+		}
+		transport.CloseIdleConnections()
+	}
+}
+
+func copyFile(t *testing.T, from, to string) {
+	t.Helper()
+	text, err := os.ReadFile(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(to, text, privateFile); err != nil {
+		t.Fatal(err)
+	}
+	at := time.Now().Add(time.Minute) // another time than before, whatever the clock's grain is
+	if err := os.Chtimes(to, at, at); err != nil {
+		t.Fatal(err)
+	}
+}
