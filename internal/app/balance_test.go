@@ -94,8 +94,14 @@ func (r *rig) write(text string) {
 	}
 }
 
+// reply is an answer whose body was read.
+type reply struct {
+	StatusCode int
+	Header     http.Header
+}
+
 // get asks for a path.
-func (r *rig) get(path string) (*http.Response, string) {
+func (r *rig) get(path string) (reply, string) {
 	r.t.Helper()
 	response, err := r.client.Get(r.URLs()[0] + path)
 	if err != nil {
@@ -106,7 +112,7 @@ func (r *rig) get(path string) (*http.Response, string) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	return response, string(body)
+	return reply{response.StatusCode, response.Header}, string(body)
 }
 
 // upstreams are those of the admin API, by name.
