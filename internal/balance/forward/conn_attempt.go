@@ -326,8 +326,14 @@ func (c *conn) hear(a *attempt, inline bool) Kind {
 			continue
 		case !isTimeout(err) || c.pump.cut.Load():
 			return Broken
-		case !inline || c.watch.started || c.limited(c.f.o.Timeouts.FirstByte) <= 2*watchAfter || a.over.Load() || c.pumping():
+		case !inline || c.watch.started || c.limited(c.f.o.Timeouts.FirstByte) <= 2*watchAfter || a.over.Load() || c.expired():
 			return Late
+		}
+		if c.pump.done != nil {
+			// While it runs the wait is endless: it has just set a shorter one, as
+			// the last thing it does.
+			<-c.pump.done
+			c.pump.done = nil
 		}
 		c.startWatch()
 		a.expect(c.limited(c.f.o.Timeouts.FirstByte - watchAfter))

@@ -2,6 +2,7 @@ package forwardtest
 
 import (
 	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -9,10 +10,10 @@ import (
 )
 
 // verifyNoLeaks holds, when everything the test started has ended, that no
-// goroutine and no descriptor is left.
+// goroutine and no socket is left.
 func verifyNoLeaks(t testing.TB) {
 	t.Helper()
-	before, ignore := descriptors(), goleak.IgnoreCurrent()
+	before, ignore := sockets(), goleak.IgnoreCurrent()
 	t.Cleanup(func() {
 		if t.Failed() {
 			return
@@ -21,23 +22,39 @@ func verifyNoLeaks(t testing.TB) {
 			t.Errorf("goroutines are left: %v", err)
 		}
 		limit := time.Now().Add(patience)
-		after := descriptors()
-		for after > before && time.Now().Before(limit) {
+		var left []string
+		for {
+			left = left[:0]
+			for name := range sockets() {
+				if !before[name] {
+					left = append(left, name)
+				}
+			}
+			if len(left) == 0 || time.Now().After(limit) {
+				break
+			}
 			<-time.After(10 * time.Millisecond) // a kernel's close is done when it is done
-			after = descriptors()
 		}
-		if after > before {
-			t.Errorf("%d descriptors are open, %d before", after, before)
+		if len(left) > 0 {
+			t.Errorf("sockets are left: %v", left)
 		}
 	})
 }
 
-// descriptors counts the open files of this process; 0 where nobody tells.
-func descriptors() int {
-	for _, dir := range []string{"/proc/self/fd", "/dev/fd"} {
-		if list, err := os.ReadDir(dir); err == nil {
-			return len(list)
+// sockets names the open sockets of this process, each by its inode; there are
+// none where the system does not tell.
+func sockets() map[string]bool {
+	const dir = "/proc/self/fd"
+	out := map[string]bool{}
+	list, err := os.ReadDir(dir)
+	if err != nil {
+		return out
+	}
+	for _, entry := range list {
+		name, err := os.Readlink(filepath.Join(dir, entry.Name()))
+		if err == nil && len(name) > 7 && name[:7] == "socket:" {
+			out[name] = true
 		}
 	}
-	return 0
+	return out
 }
