@@ -15,6 +15,10 @@ func (t *thread) give(fd int32, early []byte) {
 		t.options.Log.Warn("a connection is lost on its way to the fallback", "error", err)
 		return
 	}
+	if n.RemoteAddr() == nil { // the client has gone
+		_ = n.Close()
+		return
+	}
 	t.stats.HandedOver++
 	t.loop.own.Fallback(n, early)
 }
