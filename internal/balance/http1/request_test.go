@@ -137,7 +137,7 @@ func TestSmuggledRequestsAreBad(t *testing.T) {
 			if s := r.Why.Status(); s < 400 || s > 505 {
 				t.Errorf("answered with %d", s)
 			}
-			for n := range len(c.text) {
+			for n := 0; n < len(c.text); n += 1 + len(c.text)/1000 {
 				if v := r.Parse([]byte(c.text[:n]), 0); v == OK || v == Bad && r.Why != c.why {
 					t.Fatalf("of its first %d bytes: verdict %d, %q", n, v, r.Why)
 				}
