@@ -101,12 +101,10 @@ func target(b []byte, r *Request) string {
 // everybody, and is the upstream's affair: escapes in a path, or a path that
 // begins with a colon in its first segment.
 func lenient(b []byte, r *Request, err error) bool {
-	var escape url.EscapeError
-	var u *url.Error
-	if errors.As(err, &escape) {
+	if _, ok := errors.AsType[*url.Error](err); ok {
 		return true
 	}
-	return errors.As(err, &u) || strings.Contains(err.Error(), "invalid URI for request") ||
+	return strings.Contains(err.Error(), "invalid URI for request") ||
 		r.Absolute && strings.Contains(err.Error(), "invalid port") || bytes.ContainsAny(r.Target.Of(b), "%")
 }
 

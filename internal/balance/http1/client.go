@@ -3,6 +3,7 @@ package http1
 import (
 	"bytes"
 	"net/netip"
+	"slices"
 )
 
 // Client is the address the request came from, as far as it is trusted: the
@@ -13,11 +14,11 @@ func (r *Request) Client(b []byte, peer netip.Addr, trusted func(netip.Addr) boo
 	if !trusted(peer) {
 		return peer
 	}
-	for i := len(r.lines) - 1; i >= 0; i-- {
-		if r.lines[i].kind != forwardedFor {
+	for _, l := range slices.Backward(r.lines) {
+		if l.kind != forwardedFor {
 			continue
 		}
-		for list := r.lines[i].value.Of(b); len(list) > 0; {
+		for list := l.value.Of(b); len(list) > 0; {
 			comma := bytes.LastIndexByte(list, ',')
 			a, ok := address(trim(list[comma+1:]))
 			if !ok {
