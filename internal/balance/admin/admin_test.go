@@ -193,9 +193,10 @@ func TestDrainInVain(t *testing.T) {
 	}
 }
 
-// ask makes one request of a handler.
-func ask(t testing.TB, f *fake, method, path, body string, fields ...string) *httptest.ResponseRecorder {
+// ask makes one request, "GET /path", of a handler, with header fields.
+func ask(t testing.TB, f *fake, line, body string, fields ...string) *httptest.ResponseRecorder {
 	t.Helper()
+	method, path, _ := strings.Cut(line, " ")
 	r := httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(body))
 	for i := 0; i+1 < len(fields); i += 2 {
 		r.Header.Set(fields[i], fields[i+1])
@@ -229,7 +230,7 @@ func TestRefusals(t *testing.T) {
 		{"PATCH", "/v1/upstreams/http:%2F%2Fa:1", `{"weight":"1"}`, media, 400, "the body"},
 		{"DELETE", "/v1/upstreams/http:%2F%2Fa:1", "", "", 404, "there is no upstream"},
 	} {
-		w := ask(t, &fake{}, c.method, c.path, c.body, "Content-Type", c.media)
+		w := ask(t, &fake{}, c.method+" "+c.path, c.body, "Content-Type", c.media)
 		var p api.Problem
 		err := json.Unmarshal(w.Body.Bytes(), &p)
 		if w.Code != c.status || err != nil || p.Status != c.status || !strings.Contains(w.Body.String(), c.want) || w.Header().Get("Content-Type") != api.ProblemType {
@@ -237,25 +238,25 @@ func TestRefusals(t *testing.T) {
 		}
 	}
 	f := &fake{upstreams: []balance.UpstreamStats{{Name: "http://a:1"}}}
-	if w := ask(t, f, "PATCH", "/v1/upstreams/http:%2F%2Fa:1", `{"drain":true}`, "Content-Type", media, "Prefer", "wait=soon"); w.Code != http.StatusBadRequest {
+	if w := ask(t, f, "PATCH /v1/upstreams/http:%2F%2Fa:1", `{"drain":true}`, "Content-Type", media, "Prefer", "wait=soon"); w.Code != http.StatusBadRequest {
 		t.Errorf("Prefer: wait=soon gave %d", w.Code)
 	}
 }
 
 // TestHealth: alive is not ready, and what is internal stays inside.
 func TestHealth(t *testing.T) {
-	if w := ask(t, &fake{}, "GET", "/readyz", ""); w.Code != http.StatusOK || w.Body.String() != `{"status":"ok"}`+"\n" {
+	if w := ask(t, &fake{}, "GET /readyz", ""); w.Code != http.StatusOK || w.Body.String() != `{"status":"ok"}`+"\n" {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 	f := &fake{failure: polymath.Errorf(polymath.Unavailable, "no upstream is well")}
-	if w := ask(t, f, "GET", "/readyz", ""); w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" || !strings.Contains(w.Body.String(), "no upstream is well") {
+	if w := ask(t, f, "GET /readyz", ""); w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" || !strings.Contains(w.Body.String(), "no upstream is well") {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
-	if w := ask(t, f, "GET", "/livez", ""); w.Code != http.StatusOK {
+	if w := ask(t, f, "GET /livez", ""); w.Code != http.StatusOK {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 	f.failure = fmt.Errorf("secret")
-	if w := ask(t, f, "POST", "/v1/reload", ""); w.Code != http.StatusInternalServerError || strings.Contains(w.Body.String(), "secret") {
+	if w := ask(t, f, "POST /v1/reload", ""); w.Code != http.StatusInternalServerError || strings.Contains(w.Body.String(), "secret") {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }
@@ -269,7 +270,7 @@ func TestMetrics(t *testing.T) {
 	left := f.upstreams[0]
 	left.State = "leaving" // of the same name, and not to be told of twice
 	f.upstreams = append(f.upstreams, left)
-	text := ask(t, f, "GET", "/metrics", "").Body.String()
+	text := ask(t, f, "GET /metrics", "").Body.String()
 	problems, err := promlint.New(strings.NewReader(text)).Lint()
 	if err != nil || len(problems) > 0 {
 		t.Errorf("%v, %v", problems, err)
