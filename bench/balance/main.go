@@ -38,6 +38,13 @@ type settings struct {
 }
 
 func main() {
+	if len(os.Args) == 4 && os.Args[1] == slowFlag {
+		if err := slowUpstream(os.Args[2], os.Args[3]); err != nil {
+			fmt.Fprintln(os.Stderr, "balance:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	var s settings
 	flag.DurationVar(&s.length, "length", 3*time.Second, "how long each run takes, at least a second")
 	flag.IntVar(&s.rounds, "rounds", 3, "how many rounds; the middle one counts")

@@ -50,7 +50,9 @@ func (c *contest) proxies(secure bool) []*proxy {
 	all := []*proxy{
 		{
 			name: ours, config: oursConfig, suffix: ".yaml", about: c.program.Command(context.Background(), "version").Args,
-			command: func(file string) []string { return c.program.Command(context.Background(), "balance", "--config", file).Args },
+			command: func(file string) []string {
+				return c.program.Command(context.Background(), "balance", "--config", file).Args
+			},
 		},
 		{
 			name: nginx, config: nginxConfig, suffix: ".conf", about: []string{"nginx", "-v"},

@@ -59,6 +59,9 @@ func Start(cmd *exec.Cmd) (*Process, error) {
 // Pid is the process's number.
 func (p *Process) Pid() int { return p.cmd.Process.Pid }
 
+// Args are the command and its arguments.
+func (p *Process) Args() []string { return p.cmd.Args }
+
 // Ended is closed once the process is gone, for whatever reason.
 func (p *Process) Ended() <-chan struct{} { return p.ended }
 

@@ -134,3 +134,16 @@ func TestReady(t *testing.T) {
 		t.Errorf("ended: %v", err)
 	}
 }
+
+func TestMemoryOfAProcess(t *testing.T) {
+	p := start(t, "sleep", "60")
+	if n, err := p.Memory(); err != nil || n < 4<<10 || n > 100<<20 {
+		t.Errorf("%d bytes: %v", n, err)
+	}
+	if err := p.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := p.Memory(); err == nil {
+		t.Errorf("%d bytes of a process that is gone", n)
+	}
+}
