@@ -167,7 +167,7 @@ func (c *conn) waitForRequest() bool {
 	c.mu.Lock()
 	c.idle = true
 	_ = c.nc.SetReadDeadline(time.Now().Add(c.f.o.Timeouts.KeepAlive))
-	if c.f.draining.Load() && !c.stream {
+	if c.ending() {
 		c.idle = false
 	}
 	stop := !c.idle
@@ -248,11 +248,15 @@ func (c *conn) begin() {
 	if c.f.trust.Believes(x.Client) {
 		x.Client = q.Client(c.in, x.Client, c.f.trust.Believes)
 	}
-	c.closing = q.Close || c.f.draining.Load() && !c.stream
+	c.closing = q.Close
 	c.pump.err, c.pump.kept, c.pump.lost = nil, c.pump.kept[:0], false
 	c.pump.cut.Store(false)
 	c.watch.started = false
 }
+
+// ending reports whether the connection ends because the front does. A stream
+// ends with its own connection.
+func (c *conn) ending() bool { return c.f.draining.Load() && !c.stream }
 
 // refuse gives an answer of the balancer's own, and reports whether the
 // connection goes on.
@@ -261,7 +265,7 @@ func (c *conn) refuse(r *Refusal) bool {
 	// A body nobody has sent may still come or not: the connection cannot go on.
 	fits := c.body.kind == http1.Length && c.body.left <= LingerBytes
 	ok := c.body.ended.Load() || fits && !c.request.Continue && c.pump.err == nil
-	c.closing = c.closing || !ok
+	c.closing = c.closing || c.ending() || !ok
 	c.out = r.Append(c.out[:0], c.request.Verb == http1.HEAD, c.closing)
 	if c.write(c.out) != nil {
 		return false

@@ -125,7 +125,7 @@ func (c *conn) pass(a *attempt) Kind {
 	b, x := a.back, &c.x
 	old := c.request.Version == 10
 	plain := old && b.answer.Body == http1.Chunked // whose end is the connection's then
-	c.closing = c.closing || plain || b.answer.Body == http1.UntilClose || !c.body.ended.Load()
+	c.closing = c.closing || c.ending() || plain || b.answer.Body == http1.UntilClose || !c.body.ended.Load()
 	c.out = b.answer.Append(c.out[:0], b.in, &http1.Answer{
 		Close: c.closing, Keep: old && !c.closing, Plain: old, Extra: x.Fields,
 		Upgrade: b.answer.Status == http.StatusUpgradeRequired && !c.closing,

@@ -95,8 +95,14 @@ func tell(t testing.TB, c io.Writer, text string) {
 	}
 }
 
+// reading is an answer that was read.
+type reading struct {
+	StatusCode int
+	Close      bool
+}
+
 // readWhole reads an answer, and its body.
-func readWhole(t testing.TB, r *bufio.Reader) (*http.Response, []byte) {
+func readWhole(t testing.TB, r *bufio.Reader) (reading, []byte) {
 	t.Helper()
 	a, err := http.ReadResponse(r, nil)
 	if err != nil {
@@ -107,7 +113,7 @@ func readWhole(t testing.TB, r *bufio.Reader) (*http.Response, []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return a, body
+	return reading{a.StatusCode, a.Close}, body
 }
 
 // mustEnd holds that a connection ends without a further byte.
