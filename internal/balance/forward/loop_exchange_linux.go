@@ -67,6 +67,10 @@ func (t *thread) hold(c *client, rest []byte) {
 // it cannot be asked.
 func (t *thread) attempt(c *client) {
 	for range MaxAttempts {
+		begun := c.x.Begun // the first attempt begins with the exchange
+		if c.x.Attempts > 0 {
+			begun = t.options.Now()
+		}
 		t.joined = t.joined[:0]
 		up := t.director.Pick(&c.x)
 		switch {
@@ -80,13 +84,12 @@ func (t *thread) attempt(c *client) {
 			t.pass(c, up)
 			return
 		}
-		u, begun := t.take(c, up), t.options.Now()
-		if u != nil {
+		if u := t.take(c, up); u != nil {
 			c.link = u
 			t.ask(c, u, begun)
 			return
 		}
-		r := Result{Kind: Unreached, Now: begun}
+		r := Result{Kind: Unreached, Now: t.options.Now()}
 		t.director.Done(&c.x, up, r)
 		if !t.director.Retry(&c.x, r) {
 			t.refuse(c, Failure(Unreached))
