@@ -48,7 +48,7 @@ func TestKeysMoveOnlyToWhoCameAndFromWhoLeft(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			rapid.Check(t, func(t *rapid.T) {
 				const keys = 500
-				p, backends := fresh(t, name), fleet(rapid.IntRange(2, 12).Draw(t, "backends"))
+				p, backends := small(t, name), fleet(rapid.IntRange(2, 12).Draw(t, "backends"))
 				for i := range backends {
 					backends[i].Weight = rapid.IntRange(1, 3).Draw(t, "weight")
 				}
@@ -77,7 +77,7 @@ func TestKeysComeBack(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			rapid.Check(t, func(t *rapid.T) {
 				const keys = 500
-				p, backends := fresh(t, name), fleet(rapid.IntRange(2, 12).Draw(t, "backends"))
+				p, backends := small(t, name), fleet(rapid.IntRange(2, 12).Draw(t, "backends"))
 				update(t, p, backends)
 				before := places(p, backends, keys)
 				away := make(map[string]bool)
@@ -111,7 +111,7 @@ func TestPlacesDoNotDependOnOrder(t *testing.T) {
 			rapid.Check(t, func(t *rapid.T) {
 				one := weighted(1, 2, 3, 1, 1, 1)
 				other := rapid.Permutation(one).Draw(t, "order")
-				p, q := fresh(t, name), fresh(t, name)
+				p, q := small(t, name), small(t, name)
 				update(t, p, one)
 				update(t, q, one[2:])
 				update(t, q, other)

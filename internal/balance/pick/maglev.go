@@ -28,11 +28,12 @@ const (
 type Maglev struct {
 	list
 
+	size  uint64   // slots of the table: a prime
 	table []uint16 // index of a backend by slot; empty without any
 }
 
 // NewMaglev makes a policy without backends.
-func NewMaglev() *Maglev { return &Maglev{} }
+func NewMaglev() *Maglev { return &Maglev{size: TableSize} }
 
 // Update implements Policy. It takes a few milliseconds where names or weights
 // have changed: keep weights steady.
@@ -64,8 +65,8 @@ func (p *Maglev) claimants() (all []claimant, heaviest int) {
 		seed := Hash(b.Name)
 		all = append(all, claimant{
 			backend: i,
-			at:      nth(seed, 0) % TableSize,
-			skip:    nth(seed, 1)%(TableSize-1) + 1,
+			at:      nth(seed, 0) % p.size,
+			skip:    nth(seed, 1)%(p.size-1) + 1,
 			weight:  b.Weight,
 		})
 		heaviest = max(heaviest, b.Weight)
@@ -85,11 +86,11 @@ func (p *Maglev) populate() {
 	if len(all) == 0 {
 		return
 	}
-	p.table = slices.Grow(p.table, TableSize)[:TableSize]
+	p.table = slices.Grow(p.table, int(p.size))[:p.size]
 	for slot := range p.table {
 		p.table[slot] = free
 	}
-	for claimed := 0; ; {
+	for claimed := uint64(0); ; {
 		for i := range all {
 			c := &all[i]
 			c.due += c.weight
@@ -98,10 +99,10 @@ func (p *Maglev) populate() {
 			}
 			c.due -= heaviest
 			for p.table[c.at] != free {
-				c.at = (c.at + c.skip) % TableSize
+				c.at = (c.at + c.skip) % p.size
 			}
 			p.table[c.at] = uint16(c.backend)
-			if claimed++; claimed == TableSize {
+			if claimed++; claimed == p.size {
 				return
 			}
 		}
@@ -115,7 +116,7 @@ func (p *Maglev) Pick(r Request) int {
 	}
 	key := r.Key
 	for n := range uint64(maglevProbes) {
-		if i := int(p.table[key%TableSize]); p.eligible(i, r.Avoid) {
+		if i := int(p.table[key%p.size]); p.eligible(i, r.Avoid) {
 			return i
 		}
 		key = nth(r.Key, n)
