@@ -69,7 +69,8 @@ func (t tools) startUpstreams(ctx context.Context, body int) (ports []int, p *pr
 	if p, err = process.Start(pinned(ctx, loadCore, command...)); err != nil {
 		return nil, nil, err
 	}
-	return ports, p, p.Ready(ctx, answers(ports[upstreams-1], false))
+	err = p.Ready(ctx, answers(ports[upstreams-1], false))
+	return ports, p, err
 }
 
 // result is what came of one run.

@@ -129,7 +129,8 @@ func startSlow(ctx context.Context, delay time.Duration) (port int, p *process.P
 	if p, err = process.Start(exec.CommandContext(ctx, self, slowFlag, strconv.Itoa(port), delay.String())); err != nil {
 		return 0, nil, err
 	}
-	return port, p, p.Ready(ctx, answers(port, false))
+	err = p.Ready(ctx, answers(port, false))
+	return port, p, err
 }
 
 // offer offers requests at a steady rate, each at its time, whatever became of

@@ -93,7 +93,7 @@ func (l *Link) upgrade(ctx context.Context) (d direct, err error) {
 	if err := r.Write(conn); err != nil {
 		return d, errNoUpgrade
 	}
-	answer, err := http.ReadResponse(in, r)
+	answer, err := http.ReadResponse(in, r) //nolint:bodyclose // the connection is what there is to close
 	switch {
 	case ctx.Err() != nil:
 		return d, ctx.Err()

@@ -31,6 +31,7 @@ func (s *server) upgraded(t *testing.T) (*http.Response, *wire.Stream) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = answer.Body.Close() })
 	return answer, wire.NewStream(conn, in, time.Minute)
 }
 
@@ -53,7 +54,7 @@ func until(t *testing.T, x *wire.Stream, wanted func(*polymathv1.Replies) bool) 
 func TestUpgrade(t *testing.T) {
 	s := start(t, t.TempDir(), "")
 	s.builtin(1)
-	answer, x := s.upgraded(t)
+	answer, x := s.upgraded(t) //nolint:bodyclose // it is, with the test
 	if answer.StatusCode != http.StatusSwitchingProtocols || answer.Header.Get("Upgrade") != wire.Protocol {
 		t.Fatal(answer.Status, answer.Header)
 	}
@@ -98,9 +99,11 @@ func TestUpgradeOfABadTalker(t *testing.T) {
 		t.Fatal(err)
 	}
 	in := bufio.NewReader(conn)
-	if answer, err := http.ReadResponse(in, nil); err != nil || answer.StatusCode != http.StatusSwitchingProtocols {
+	answer, err := http.ReadResponse(in, nil)
+	if err != nil || answer.StatusCode != http.StatusSwitchingProtocols {
 		t.Fatal(answer, err)
 	}
+	defer answer.Body.Close()
 	x := wire.NewStream(conn, in, time.Minute)
 	last := until(t, x, func(m *polymathv1.Replies) bool { return m.GetEnd() != nil })
 	if err := wire.ParseError(last.GetEnd()); polymath.CodeOf(err) != polymath.TooLarge {
@@ -113,7 +116,7 @@ func TestUpgradeOfABadTalker(t *testing.T) {
 func TestUpgradeOfADeafTalker(t *testing.T) {
 	s := start(t, t.TempDir(), "")
 	s.calls.Bound(100*time.Millisecond, 64<<10)
-	_, x := s.upgraded(t)
+	_, x := s.upgraded(t) //nolint:bodyclose // it is, with the test
 	ask := &polymathv1.Calls{}
 	for call := range uint64(10_000) {
 		ask.Gets = append(ask.Gets, &polymathv1.JobCall{Call: call, Job: strings.Repeat("x", 100)})
@@ -129,7 +132,7 @@ func TestTooManyUpgrades(t *testing.T) {
 	s := start(t, t.TempDir(), "")
 	s.calls.Open(1_000)
 	defer s.calls.Open(-1_000)
-	answer, _ := s.upgraded(t)
+	answer, _ := s.upgraded(t) //nolint:bodyclose // it is, with the test
 	text, _ := io.ReadAll(answer.Body)
 	if answer.StatusCode != http.StatusServiceUnavailable || !strings.Contains(string(text), "1000 streams are open") {
 		t.Errorf("%s: %s", answer.Status, text)

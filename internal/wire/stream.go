@@ -3,6 +3,7 @@ package wire
 import (
 	"bufio"
 	"encoding/binary"
+	"errors"
 	"io"
 	"net"
 	"time"
@@ -79,7 +80,7 @@ func (s *Stream) Receive(m proto.Message) error {
 		return polymath.Errorf(polymath.TooLarge, "a message of %d bytes is larger than %d", n, MaxMessageBytes)
 	}
 	if err := s.read(n); err != nil {
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			err = io.ErrUnexpectedEOF
 		}
 		return err
