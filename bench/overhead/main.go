@@ -166,7 +166,15 @@ func use(ctx context.Context, s *server.Server, w *process.Process, c *client.Cl
 	if err != nil {
 		return used, err
 	}
+	begun, err := process.OwnCPU() // after looking, which is no part of the job
+	if err != nil {
+		return used, err
+	}
 	got, err := c.Run(ctx, client.Request{Function: "primes", Input: argument})
+	if err != nil {
+		return used, err
+	}
+	ended, err := process.OwnCPU()
 	if err != nil {
 		return used, err
 	}
@@ -178,15 +186,14 @@ func use(ctx context.Context, s *server.Server, w *process.Process, c *client.Cl
 		return used, fmt.Errorf("%s gave %s, not %s", argument, got, answer)
 	}
 	now, err := s.Metric(ctx, grantedMetric)
-	return cost{after.server - before.server, after.worker - before.worker, after.client - before.client, now - granted}, err
+	return cost{after.server - before.server, after.worker - before.worker, ended - begun, now - granted}, err
 }
 
-// look reads the processor times as they are.
+// look reads the processor times of server and worker as they are.
 func look(s, w *process.Process) (c cost, err error) {
-	var errs [3]error
+	var errs [2]error
 	c.server, errs[0] = s.CPU()
 	c.worker, errs[1] = w.CPU()
-	c.client, errs[2] = process.OwnCPU()
 	return c, errors.Join(errs[:]...)
 }
 
