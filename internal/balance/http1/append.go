@@ -1,6 +1,9 @@
 package http1
 
-import "net/netip"
+import (
+	"bytes"
+	"net/netip"
+)
 
 // Fields is a set of forwarding fields.
 type Fields uint8
@@ -28,6 +31,16 @@ type Outgoing struct {
 	Host    string // in place of the client's; "" keeps it
 	Upgrade bool   // Upgrade goes through, where the request has it
 	Extra   []byte // further field lines, each with its CRLF
+
+	// Replaced is the name of a field whose lines stay behind, since Extra has
+	// another; "" is none. One that is not Replaceable goes on as ever.
+	Replaced string
+}
+
+// Replaceable reports whether a request's field of this name may be replaced by
+// another value: it is a field's name, and means nothing to this package.
+func Replaceable(name string) bool {
+	return name != "" && tokens.span([]byte(name)) == len(name) && requestKind([]byte(name)) == plain
 }
 
 // Append writes the head as it goes on to an upstream, always as HTTP/1.1 and
@@ -35,7 +48,7 @@ type Outgoing struct {
 // what was parsed. What an untrusted peer says of forwarding is left out,
 // whatever Fields has.
 func (r *Request) Append(dst, b []byte, o *Outgoing) []byte {
-	from := int32(0)
+	begin, from := len(dst), int32(0)
 	if r.Absolute || r.Version == 10 {
 		dst = r.appendLine(dst, b)
 		from = r.first.To
@@ -51,6 +64,9 @@ func (r *Request) Append(dst, b []byte, o *Outgoing) []byte {
 		from = l.at.To
 	}
 	dst = append(dst, b[from:r.Size-2]...)
+	if o.Replaced != "" && Replaceable(o.Replaced) {
+		dst = without(dst, begin, o.Replaced)
+	}
 	if o.Host != "" {
 		dst = append(append(append(dst, "Host: "...), o.Host...), "\r\n"...)
 	} else if r.named == 0 {
@@ -62,6 +78,20 @@ func (r *Request) Append(dst, b []byte, o *Outgoing) []byte {
 	dst = r.appendForwarding(dst, b, o, o.Fields&^had)
 	dst = append(dst, o.Extra...)
 	return append(dst, "\r\n"...)
+}
+
+// without takes the lines of a field out of a head, whose first line begins at
+// begin and whose end is not there yet.
+func without(dst []byte, begin int, name string) []byte {
+	kept := begin + bytes.IndexByte(dst[begin:], '\n') + 1
+	for i := kept; i < len(dst); {
+		next := i + bytes.IndexByte(dst[i:], '\n') + 1
+		if line := dst[i:next]; len(line) <= len(name) || line[len(name)] != ':' || !matches(line[:len(name)], name) {
+			kept += copy(dst[kept:], line)
+		}
+		i = next
+	}
+	return dst[:kept]
 }
 
 // appendLine writes the first line in origin form.

@@ -30,6 +30,10 @@ func TestRequestsGoOn(t *testing.T) {
 	extra.Extra = []byte("X-Deadline: 5\r\n")
 	silent := direct()
 	silent.Trusted = true
+	replaced := extra
+	replaced.Replaced = "x-deadline"
+	framed := extra
+	framed.Replaced = "Content-Length"
 
 	for _, c := range []struct {
 		name     string
@@ -57,6 +61,14 @@ func TestRequestsGoOn(t *testing.T) {
 		{"upgrade to HTTP/2", passing, lines("GET / HTTP/1.1", "Host: a", "Connection: upgrade, http2-settings", "Upgrade: h2c", "HTTP2-Settings: x"), lines("GET / HTTP/1.1", "Host: a")},
 		{"extra", extra, lines("GET / HTTP/1.1", "Host: a"), lines("GET / HTTP/1.1", "Host: a", "X-Deadline: 5")},
 
+		{"replaced", replaced, lines("GET / HTTP/1.1", "X-DEADLINE: 9", "Host: a", "X-Deadline-2: 1", "X-Deadline:", "X-Dead: 1", "x-deadline:  7 "),
+			lines("GET / HTTP/1.1", "Host: a", "X-Deadline-2: 1", "X-Dead: 1", "X-Deadline: 5")},
+		{"replaced, of HTTP/1.0", replaced, lines("GET http://a/b HTTP/1.0", "X-Deadline: 9", "Host: a", "X: 1"), lines("GET /b HTTP/1.1", "Host: a", "X: 1", "X-Deadline: 5")},
+		{"replaced, and not there", replaced, lines("GET / HTTP/1.1", "Host: a"), lines("GET / HTTP/1.1", "Host: a", "X-Deadline: 5")},
+		{"replaced, and listed", replaced, lines("GET / HTTP/1.1", "Connection: x-deadline", "X-Deadline: 9", "Host: a"), lines("GET / HTTP/1.1", "Host: a", "X-Deadline: 5")},
+		{"what frames is not replaced", framed, lines("POST / HTTP/1.1", "Host: a", "Content-Length: 3"),
+			lines("POST / HTTP/1.1", "Host: a", "Content-Length: 3", "X-Deadline: 5")},
+
 		{"forwarding", all, lines("GET / HTTP/1.1", "Host: a:80"),
 			lines("GET / HTTP/1.1", "Host: a:80", "X-Forwarded-For: 192.0.2.7", "X-Forwarded-Proto: http", "X-Forwarded-Host: a:80", "X-Real-IP: 192.0.2.7", `Forwarded: for=192.0.2.7;host="a:80";proto=http`)},
 		{"forwarding of IPv6", six, lines("GET / HTTP/1.1", "Host: a"),
@@ -80,6 +92,21 @@ func TestRequestsGoOn(t *testing.T) {
 				t.Errorf("got\n%s\nwant\n%s", got, c.want)
 			}
 		})
+	}
+}
+
+// TestReplaceable: nothing that says where a message ends, whom it is for, or
+// where it came from can be replaced.
+func TestReplaceable(t *testing.T) {
+	for name, want := range map[string]bool{
+		"X-Request-Timeout": true, "grpc-timeout": true, "Timeout": true,
+		"": false, "a b": false, "a:": false, "\r\n": false, "Host": false, "content-length": false, "Transfer-Encoding": false,
+		"Connection": false, "TE": false, "Upgrade": false, "Expect": false, "Trailer": false, "Proxy": false,
+		"X-Forwarded-For": false, "X_Real_IP": false, "Forwarded": false, "Idempotency-Key": false,
+	} {
+		if got := Replaceable(name); got != want {
+			t.Errorf("%q may be replaced: %v, want %v", name, got, want)
+		}
 	}
 }
 

@@ -40,6 +40,9 @@ const (
 	BadTrailer
 	LargeTrailer
 	reasons // how many there are
+
+	// Reasons is how many there are: each is less.
+	Reasons = int(reasons)
 )
 
 // words say what is wrong, as the detail of an answer or a line of a log.
