@@ -68,7 +68,7 @@ func measure(ctx context.Context, place string, pairs int, out io.Writer) error 
 
 // turns is how often job and kernel take turns in a pair: a core is not always
 // as fast, and what is measured close together was measured on the same one.
-const turns = 3
+const turns = 7
 
 // pair is what a job took and what the kernel took, on the mean of their turns.
 type pair struct {
