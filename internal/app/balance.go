@@ -53,14 +53,14 @@ type Balancer struct {
 	pool    *balance.Pool
 	fleet   *fleet
 	file    *settings.Watched // nil: none
-	table   *limit.Table
-	limiter atomic.Pointer[limit.Limiter]
+	rates   atomic.Pointer[rates]
 	access  atomic.Pointer[accessLog]
 	faces   []*balanceFace
 	admin   *adminFace // nil: off
 	stack   stack
 
-	serveLater []func() // what is served once all is there
+	serveLater []func()           // what is served once all is there
+	pace       chan time.Duration // how often files are looked at from now on; 0: never
 
 	stopping atomic.Bool
 	alive    context.Context // ends when the Balancer cannot go on, with why
@@ -75,7 +75,7 @@ type Balancer struct {
 // Balance begins to balance. It returns when requests are forwarded.
 func Balance(ctx context.Context, o BalanceOptions) (*Balancer, error) {
 	begun := time.Now()
-	b := &Balancer{options: o, log: o.Log, now: func() time.Duration { return time.Since(begun) }}
+	b := &Balancer{options: o, log: o.Log, now: func() time.Duration { return time.Since(begun) }, pace: make(chan time.Duration, 1)}
 	b.alive, b.fail = context.WithCancelCause(context.Background())
 	if o.File != "" {
 		b.file = settings.Watch(o.File)
@@ -95,12 +95,11 @@ func (b *Balancer) open(ctx context.Context) error {
 		return err
 	}
 	b.config, b.started, b.counts.Last = config, config, time.Now()
-	b.table = limit.NewTable(config.RateLimitKeys)
-	limiter, err := b.newLimiter(config)
+	rates, err := newRates(config, nil)
 	if err != nil {
 		return err
 	}
-	b.limiter.Store(limiter)
+	b.rates.Store(rates)
 	b.stack.push("the access log", func() error { b.access.Swap(nil).close(); return nil })
 	lines, err := b.newAccess(&config.AccessLog)
 	if err != nil {
@@ -111,19 +110,20 @@ func (b *Balancer) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.pool, err = balance.New(balance.Options{Now: b.now, Admit: b.admit, Ended: b.ended}, pool, nil)
+	b.fleet = newFleet(b.log)
+	b.stack.push("discovery", b.fleet.close)
+	if err := b.fleet.start(config, pool); err != nil {
+		return err
+	}
+	b.fleet.settle(ctx, settleLimit)
+	b.pool, err = b.fleet.open(balance.Options{Now: b.now, Admit: b.admit, Ended: b.ended})
 	if err != nil {
 		return err
 	}
 	if err := b.listen(config); err != nil {
 		return err
 	}
-	b.fleet = newFleet(b.pool, b.log, b.changed)
-	b.stack.push("discovery", b.fleet.close)
-	if err := b.fleet.start(config, pool); err != nil {
-		return err
-	}
-	b.fleet.settle(ctx, settleLimit)
+	b.fleet.tell(b.changed)
 	b.check()
 	for _, f := range b.faces {
 		f.serve()
@@ -167,8 +167,15 @@ func (b *Balancer) overlay(c *settings.Config) error {
 	return c.Check()
 }
 
-// newLimiter makes the rate limits of a configuration.
-func (b *Balancer) newLimiter(c *settings.Config) (*limit.Limiter, error) {
+// rates are the rate limits, and what they remember.
+type rates struct {
+	limiter *limit.Limiter
+	table   *limit.Table
+}
+
+// newRates makes the rate limits of a configuration. They go on with a table
+// that is there; nil is a new one.
+func newRates(c *settings.Config, table *limit.Table) (*rates, error) {
 	var limits []limit.Limit
 	for i := range c.RateLimits {
 		l, err := c.RateLimits[i].Build()
@@ -177,12 +184,16 @@ func (b *Balancer) newLimiter(c *settings.Config) (*limit.Limiter, error) {
 		}
 		limits = append(limits, l)
 	}
-	return limit.New(b.table, limits)
+	if table == nil {
+		table = limit.NewTable(c.RateLimitKeys)
+	}
+	limiter, err := limit.New(table, limits)
+	return &rates{limiter, table}, err
 }
 
 // admit asks the rate limits of the moment.
 func (b *Balancer) admit(x *forward.Exchange) *forward.Refusal {
-	return b.limiter.Load().Begin(x, x.Begun)
+	return b.rates.Load().limiter.Begin(x, x.Begun)
 }
 
 // ended writes the access log of the moment.

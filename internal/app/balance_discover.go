@@ -2,8 +2,11 @@ package app
 
 import (
 	"context"
+	"errors"
+	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -30,7 +33,7 @@ func (f *fleet) follow() {
 		wanted[key] = true
 		f.watch(key, discover.Watcher{
 			Lookup:   func(ctx context.Context) (discover.Answer, error) { return lookUpHost(ctx, target) },
-			Shortest: hostEvery, Longest: hostEvery, Failed: f.tell(target.Host),
+			Shortest: hostEvery, Longest: hostEvery, Failed: f.failed(target.Host),
 		}, func(ctx context.Context, a discover.Answer) { f.resolved(ctx, target.Name(), a.Found) })
 	}
 	for key, stop := range f.watches {
@@ -71,7 +74,7 @@ func (f *fleet) rediscover(from, to []settings.Discovery) {
 		var last []discover.Found
 		f.watch(watchName+d.Name, discover.Watcher{
 			Lookup:   func(ctx context.Context) (discover.Answer, error) { return resolver.Lookup(ctx, query) },
-			Shortest: d.Shortest, Longest: d.Longest, Failed: f.tell(d.Name),
+			Shortest: d.Shortest, Longest: d.Longest, Failed: f.failed(d.Name),
 		}, func(ctx context.Context, a discover.Answer) {
 			if a.Over > 0 {
 				f.log.Warn("more upstreams were discovered than may be", "name", d.Name, "taken", len(a.Found), "left", a.Over)
@@ -111,8 +114,8 @@ func (f *fleet) watch(key string, w discover.Watcher, changed func(context.Conte
 	})
 }
 
-// tell logs the failures of looking a name up, and their end.
-func (f *fleet) tell(name string) func(error) {
+// failed logs the failures of looking a name up, and their end.
+func (f *fleet) failed(name string) func(error) {
 	return func(err error) {
 		if err != nil {
 			f.log.Warn("a name cannot be looked up; what is known of it stays", "name", name, "error", err)
@@ -222,4 +225,21 @@ func namesFound(d *settings.Discovery, found []discover.Found) map[string]bool {
 		out[targetOf(d, one.Address).Name()] = true
 	}
 	return out
+}
+
+// lookUpHost asks the system for the addresses of a name.
+func lookUpHost(ctx context.Context, target settings.Target) (discover.Answer, error) {
+	addresses, err := net.DefaultResolver.LookupNetIP(ctx, "ip", target.Host)
+	if err != nil {
+		if d, ok := errors.AsType[*net.DNSError](err); ok {
+			err = errors.New(strings.TrimPrefix(d.Error(), "lookup "))
+		}
+		return discover.Answer{}, err
+	}
+	a := discover.Answer{TTL: hostEvery}
+	for _, address := range addresses {
+		a.Found = append(a.Found, discover.Found{Address: netip.AddrPortFrom(address.Unmap(), target.Port), Weight: 1, Target: target.Host})
+	}
+	slices.SortFunc(a.Found, func(x, y discover.Found) int { return x.Address.Compare(y.Address) })
+	return a, nil
 }

@@ -3,14 +3,18 @@ package app
 import (
 	"crypto/tls"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -127,12 +131,11 @@ func TestDiscovery(t *testing.T) {
 // quiet is a fleet that nothing is watched for.
 func quiet(t *testing.T) *fleet {
 	t.Helper()
-	pool, err := balance.New(balance.Options{}, balance.Defaults(), nil)
-	if err != nil {
+	f := newFleet(slog.New(slog.DiscardHandler))
+	f.settings = balance.Defaults()
+	if _, err := f.open(balance.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	f := newFleet(pool, slog.New(slog.DiscardHandler), func(bool) {})
-	f.settings = balance.Defaults()
 	t.Cleanup(func() {
 		if err := f.close(); err != nil {
 			t.Error(err)
@@ -282,6 +285,62 @@ func TestClientCertificates(t *testing.T) {
 			response.Body.Close()
 		}
 		transport.CloseIdleConnections()
+	}
+}
+
+// TestUpstreamCertificates: authorities of upstreams and the certificate that is
+// shown to them are read again when only the files have changed; the upstreams
+// stay the same ones. Files that are wrong are not taken.
+func TestUpstreamCertificates(t *testing.T) {
+	cert, key, trust := selfSigned(t)
+	newCert, newKey, newTrust := selfSigned(t)
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next, err := tls.LoadX509KeyPair(newCert, newKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var shown atomic.Pointer[tls.Config]
+	shown.Store(&tls.Config{Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: trust})
+	u := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "a") }))
+	u.TLS = &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return shown.Load(), nil }}
+	u.Config.SetKeepAlivesEnabled(false)
+	u.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	u.StartTLS()
+	defer u.Close()
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	copyFile(t, cert, ca)
+	r := balanced(t, fmt.Sprintf("upstreams: %s\nupstream-tls: {ca: %s, certificate: %s, key: %s}\nwatch: 100ms\nbreaker: {failures: 0}\nejection: {errors: 0, server-errors: 0}", u.URL, ca, cert, key))
+	answers := func() bool {
+		t.Helper()
+		response, body := r.get("/")
+		return response.StatusCode == http.StatusOK && body == "a"
+	}
+	if !answers() {
+		t.Fatal("the first certificates are refused")
+	}
+	shown.Store(&tls.Config{Certificates: []tls.Certificate{next}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: newTrust})
+	if answers() {
+		t.Error("a certificate of another authority is believed")
+	}
+	if err := os.WriteFile(ca, []byte("nothing"), privateFile); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	copyFile(t, newCert, ca)
+	copyFile(t, newCert, cert)
+	copyFile(t, newKey, key)
+	until(t, "the new certificates are believed", func() bool { return answers() })
+	if list := r.upstreams(); list[u.URL].Requests < 3 {
+		t.Errorf("the upstream is another one: %+v", list)
+	}
+	shown.Store(&tls.Config{Certificates: []tls.Certificate{pair}})
+	if answers() {
+		t.Error("the authority that was taken away is believed")
 	}
 }
 

@@ -76,7 +76,7 @@ func (b *Balancer) newFace(c *settings.Config, l *settings.Listener, threads int
 		if err != nil {
 			return nil, err
 		}
-		f.keys, o.TLS = keys, keys.config()
+		f.keys, o.TLS = keys, keys.server()
 	}
 	front, err := forward.NewFront(o)
 	if err != nil {

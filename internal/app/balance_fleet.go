@@ -3,22 +3,15 @@ package app
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
-	"errors"
-	"fmt"
 	"log/slog"
-	"net"
 	"net/netip"
-	"os"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/polymath-run/polymath"
 	"github.com/polymath-run/polymath/internal/balance"
 	"github.com/polymath-run/polymath/internal/balance/admin"
-	"github.com/polymath-run/polymath/internal/balance/discover"
 	"github.com/polymath-run/polymath/internal/balance/forward"
 	"github.com/polymath-run/polymath/internal/balance/settings"
 )
@@ -37,18 +30,19 @@ const hostEvery = 30 * time.Second
 // somebody at the admin API. Each of them only changes what it says itself; what
 // was changed by hand stays until its source says something new about it.
 type fleet struct {
-	pool    *balance.Pool
-	log     *slog.Logger
-	changed func(plain bool) // told whether all upstreams are plain HTTP/1.1
+	log *slog.Logger
 
 	watching sync.WaitGroup
 	first    sync.WaitGroup // first answers of the watchers at the start
 
-	mu       sync.Mutex // owns what follows
+	mu       sync.Mutex       // owns what follows
+	pool     *balance.Pool    // nil: not yet
+	changed  func(plain bool) // told whether all upstreams are plain HTTP/1.1; nil: nobody is yet
 	settings balance.Settings
 	members  []fleetMember
 	watches  map[string]context.CancelFunc // by member, or name discovered by
 	trust    settings.UpstreamTLS
+	keys     *keypair               // of trust; nil: nobody has needed it yet
 	tls      map[string]*tls.Config // by server name: the same for as long as trust is
 	starting bool
 	closed   bool
@@ -63,8 +57,8 @@ type fleetMember struct {
 	upstream balance.Upstream
 }
 
-func newFleet(pool *balance.Pool, log *slog.Logger, changed func(bool)) *fleet {
-	return &fleet{pool: pool, log: log, changed: changed, watches: make(map[string]context.CancelFunc), tls: make(map[string]*tls.Config)}
+func newFleet(log *slog.Logger) *fleet {
+	return &fleet{log: log, watches: make(map[string]context.CancelFunc), tls: make(map[string]*tls.Config)}
 }
 
 // start takes in what a configuration says.
@@ -82,17 +76,17 @@ func (f *fleet) apply(from, to *settings.Config, s balance.Settings) error {
 	d := settings.Diff(from, to)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	before, trust, configs := f.members, f.trust, f.tls
+	before, trust, keys, configs := f.members, f.trust, f.keys, f.tls
 	f.members = slices.Clone(f.members)
 	if to.UpstreamTLS != f.trust {
-		f.trust, f.tls = to.UpstreamTLS, make(map[string]*tls.Config)
+		f.trust, f.keys, f.tls = to.UpstreamTLS, nil, make(map[string]*tls.Config)
 	}
 	err := f.edit(&d, to)
 	if err == nil {
 		err = f.set(s)
 	}
 	if err != nil {
-		f.members, f.trust, f.tls = before, trust, configs
+		f.members, f.trust, f.keys, f.tls = before, trust, keys, configs
 		return err
 	}
 	f.rediscover(from.Discovery, to.Discovery)
@@ -203,61 +197,56 @@ func (f *fleet) secure(m *fleetMember) error {
 	if m.target.Scheme != "https" {
 		return nil
 	}
+	if f.keys == nil {
+		keys, err := openTrust(&f.trust)
+		if err != nil {
+			return err
+		}
+		f.keys = keys
+	}
 	name := f.trust.ServerName
 	if name == "" {
 		name = m.target.Host
 	}
 	if f.tls[name] == nil {
-		c, err := trustOf(&f.trust, name)
-		if err != nil {
-			return err
-		}
-		f.tls[name] = c
+		f.tls[name] = f.keys.client(name, f.trust.Insecure)
 	}
 	m.upstream.Server.TLS = f.tls[name]
 	return nil
 }
 
-// trustOf is how upstreams are spoken TLS with.
-func trustOf(t *settings.UpstreamTLS, name string) (*tls.Config, error) {
-	c := &tls.Config{
-		ServerName: name, MinVersion: tls.VersionTLS12,
-		InsecureSkipVerify: t.Insecure, //nolint:gosec // somebody has asked for it, by name
-	}
-	if t.CA != "" {
-		pool, err := authorities(t.CA)
-		if err != nil {
-			return nil, polymath.Errorf(polymath.InvalidArgument, "upstream-tls.ca: %w", err)
-		}
-		c.RootCAs = pool
-	}
-	if t.Certificate != "" {
-		pair, err := tls.LoadX509KeyPair(t.Certificate, t.Key)
-		if err != nil {
-			return nil, polymath.Errorf(polymath.InvalidArgument, "upstream-tls: the certificate %q with the key %q: %w", t.Certificate, t.Key, err)
-		}
-		c.Certificates = []tls.Certificate{pair}
-	}
-	return c, nil
+// trusted is what upstreams are spoken TLS with; nil: none is.
+func (f *fleet) trusted() *keypair {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.keys
 }
 
-// authorities reads a file of certificates.
-func authorities(path string) (*x509.CertPool, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(text) {
-		return nil, fmt.Errorf("%s has no certificate in PEM", path)
-	}
-	return pool, nil
+// open makes the pool of those that are known by now: nobody of them has to
+// start slowly, as one that comes later does.
+func (f *fleet) open(o balance.Options) (*balance.Pool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	list, _ := f.reachable()
+	pool, err := balance.New(o, f.settings, list)
+	f.pool = pool
+	return pool, err
 }
 
-// set gives the pool the members that have an address.
-func (f *fleet) set(s balance.Settings) error {
-	var list []balance.Upstream
-	plain := true
+// tell has somebody told whether all upstreams are plain HTTP/1.1, from now on
+// and at once.
+func (f *fleet) tell(changed func(plain bool)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.changed = changed
+	_, plain := f.reachable()
+	changed(plain)
+}
+
+// reachable are the members that have an address, and whether all of them are
+// plain HTTP/1.1. The caller holds the lock.
+func (f *fleet) reachable() (list []balance.Upstream, plain bool) {
+	plain = true
 	for i := range f.members {
 		u := &f.members[i].upstream
 		if u.Server.Address.IsValid() {
@@ -265,11 +254,21 @@ func (f *fleet) set(s balance.Settings) error {
 			plain = plain && u.Server.TLS == nil && !u.Server.HTTP2 && u.Server.Proxy == 0
 		}
 	}
-	if err := f.pool.Set(s, list); err != nil {
-		return err
+	return list, plain
+}
+
+// set gives the pool the members that have an address.
+func (f *fleet) set(s balance.Settings) error {
+	list, plain := f.reachable()
+	if f.pool != nil {
+		if err := f.pool.Set(s, list); err != nil {
+			return err
+		}
 	}
 	f.settings = s
-	f.changed(plain)
+	if f.changed != nil {
+		f.changed(plain)
+	}
 	return nil
 }
 
@@ -389,21 +388,4 @@ func (f *fleet) close() error {
 	f.mu.Unlock()
 	f.watching.Wait()
 	return nil
-}
-
-// lookUpHost asks the system for the addresses of a name.
-func lookUpHost(ctx context.Context, target settings.Target) (discover.Answer, error) {
-	addresses, err := net.DefaultResolver.LookupNetIP(ctx, "ip", target.Host)
-	if err != nil {
-		if d, ok := errors.AsType[*net.DNSError](err); ok {
-			err = errors.New(strings.TrimPrefix(d.Error(), "lookup "))
-		}
-		return discover.Answer{}, err
-	}
-	a := discover.Answer{TTL: hostEvery}
-	for _, address := range addresses {
-		a.Found = append(a.Found, discover.Found{Address: netip.AddrPortFrom(address.Unmap(), target.Port), Weight: 1, Target: target.Host})
-	}
-	slices.SortFunc(a.Found, func(x, y discover.Found) int { return x.Address.Compare(y.Address) })
-	return a, nil
 }

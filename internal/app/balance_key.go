@@ -9,25 +9,46 @@ import (
 	"github.com/polymath-run/polymath/internal/balance/settings"
 )
 
-// keypair is a certificate with its key, and the authorities of clients', in
-// files that are read again when they change. Handshakes may use it at any time;
-// look has one caller.
+// The files of a keypair.
+const (
+	certificateFile = iota
+	keyFile
+	authorityFile
+	keyFiles
+)
+
+// keypair is what one side of TLS is spoken with: a certificate with its key, and
+// the authorities of the other side's. They are in files that are read again when
+// they change. Handshakes may use it at any time; look has one caller.
 type keypair struct {
-	files  []*settings.Watched // certificate, key, and the clients' authorities if there are any
+	files  [keyFiles]*settings.Watched // nil: there is none
+	fields [keyFiles]string            // that name them
 	parsed atomic.Pointer[keys]
 }
 
 // keys is what was read.
 type keys struct {
-	pair    tls.Certificate
-	clients *x509.CertPool // nil: nobody is asked for a certificate
+	pair        *tls.Certificate // nil: none is shown
+	authorities *x509.CertPool   // nil: a listener asks nobody; an upstream is believed on the system's
 }
 
 // openKeypair reads the files of a listener's TLS.
 func openKeypair(t *settings.TLS) (*keypair, error) {
-	k := &keypair{files: []*settings.Watched{settings.Watch(t.Certificate), settings.Watch(t.Key)}}
-	if t.ClientCA != "" {
-		k.files = append(k.files, settings.Watch(t.ClientCA))
+	return readKeypair([keyFiles]string{t.Certificate, t.Key, t.ClientCA}, [keyFiles]string{"TLS", "TLS", "TLS"})
+}
+
+// openTrust reads the files of how upstreams are spoken TLS with.
+func openTrust(t *settings.UpstreamTLS) (*keypair, error) {
+	return readKeypair([keyFiles]string{t.Certificate, t.Key, t.CA}, [keyFiles]string{"upstream-tls.certificate", "upstream-tls.key", "upstream-tls.ca"})
+}
+
+// readKeypair reads files for the first time; "" is none.
+func readKeypair(paths, fields [keyFiles]string) (*keypair, error) {
+	k := &keypair{fields: fields}
+	for i, path := range paths {
+		if path != "" {
+			k.files[i] = settings.Watch(path)
+		}
 	}
 	if err := k.read(); err != nil {
 		return nil, err
@@ -37,23 +58,30 @@ func openKeypair(t *settings.TLS) (*keypair, error) {
 
 // read reads all files. On an error what was read before stays.
 func (k *keypair) read() error {
-	texts := make([][]byte, len(k.files))
+	var texts [keyFiles][]byte
 	for i, f := range k.files {
+		if f == nil {
+			continue
+		}
 		text, err := f.Read()
 		if err != nil {
-			return polymath.Errorf(polymath.InvalidArgument, "TLS: %w", err)
+			return polymath.Errorf(polymath.InvalidArgument, "%s: %w", k.fields[i], err)
 		}
 		texts[i] = text
 	}
-	pair, err := tls.X509KeyPair(texts[0], texts[1])
-	if err != nil {
-		return polymath.Errorf(polymath.InvalidArgument, "TLS: the certificate %s with the key %s: %w", k.files[0].Path(), k.files[1].Path(), err)
+	next := new(keys)
+	if own := k.files[certificateFile]; own != nil {
+		pair, err := tls.X509KeyPair(texts[certificateFile], texts[keyFile])
+		if err != nil {
+			return polymath.Errorf(polymath.InvalidArgument, "%s: the certificate %s with the key %s: %w",
+				k.fields[certificateFile], own.Path(), k.files[keyFile].Path(), err)
+		}
+		next.pair = &pair
 	}
-	next := &keys{pair: pair}
-	if len(texts) > len([...]string{"certificate", "key"}) {
-		next.clients = x509.NewCertPool()
-		if !next.clients.AppendCertsFromPEM(texts[2]) {
-			return polymath.Errorf(polymath.InvalidArgument, "TLS: %s has no certificate in PEM", k.files[2].Path())
+	if f := k.files[authorityFile]; f != nil {
+		next.authorities = x509.NewCertPool()
+		if !next.authorities.AppendCertsFromPEM(texts[authorityFile]) {
+			return polymath.Errorf(polymath.InvalidArgument, "%s: %s has no certificate in PEM", k.fields[authorityFile], f.Path())
 		}
 	}
 	k.parsed.Store(next)
@@ -65,10 +93,13 @@ func (k *keypair) read() error {
 // change makes it right.
 func (k *keypair) look() (bool, error) {
 	changed := false
-	for _, f := range k.files {
+	for i, f := range k.files {
+		if f == nil {
+			continue
+		}
 		text, err := f.Look()
 		if err != nil {
-			return false, polymath.Errorf(polymath.InvalidArgument, "TLS: %w", err)
+			return false, polymath.Errorf(polymath.InvalidArgument, "%s: %w", k.fields[i], err)
 		}
 		changed = changed || text != nil
 	}
@@ -78,23 +109,51 @@ func (k *keypair) look() (bool, error) {
 	return true, k.read()
 }
 
-// config is a TLS configuration that has what was read last.
-func (k *keypair) config() *tls.Config {
+// reread reads the files whether they have changed or not.
+func (k *keypair) reread() (bool, error) { return true, k.read() }
+
+// server is a listener's TLS, with what was read last.
+func (k *keypair) server() *tls.Config {
 	c := newTLS()
-	c.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &k.parsed.Load().pair, nil }
-	if k.parsed.Load().clients == nil {
+	c.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return k.parsed.Load().pair, nil }
+	if k.files[authorityFile] == nil {
 		return c
 	}
 	// The authorities of clients are asked for by the handshake itself, so that
 	// changed ones count as well.
 	c.ClientAuth = tls.RequireAnyClientCert
-	c.VerifyConnection = func(s tls.ConnectionState) error {
-		o := x509.VerifyOptions{Roots: k.parsed.Load().clients, Intermediates: x509.NewCertPool(), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}
-		for _, c := range s.PeerCertificates[1:] {
-			o.Intermediates.AddCert(c)
-		}
-		_, err := s.PeerCertificates[0].Verify(o)
-		return err
+	c.VerifyConnection = func(s tls.ConnectionState) error { return k.verify(&s, "", x509.ExtKeyUsageClientAuth) }
+	return c
+}
+
+// client is how an upstream of a name is spoken TLS with, with what was read
+// last. It stays the same when files change: an upstream is not another one then,
+// and keeps its connections.
+func (k *keypair) client(name string, insecure bool) *tls.Config {
+	c := newTLS()
+	c.ServerName = name
+	c.InsecureSkipVerify = true //nolint:gosec // VerifyConnection verifies, by the authorities of the moment
+	if !insecure {
+		c.VerifyConnection = func(s tls.ConnectionState) error { return k.verify(&s, name, x509.ExtKeyUsageServerAuth) }
+	}
+	if k.files[certificateFile] != nil {
+		c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return k.parsed.Load().pair, nil }
 	}
 	return c
+}
+
+// verify holds the other side's certificates to the authorities and, where it is
+// not "", to a name.
+func (k *keypair) verify(s *tls.ConnectionState, name string, use x509.ExtKeyUsage) error {
+	o := x509.VerifyOptions{
+		Roots: k.parsed.Load().authorities, Intermediates: x509.NewCertPool(), DNSName: name, KeyUsages: []x509.ExtKeyUsage{use},
+	}
+	for _, c := range s.PeerCertificates[1:] {
+		o.Intermediates.AddCert(c)
+	}
+	_, err := s.PeerCertificates[0].Verify(o)
+	if err != nil {
+		return &tls.CertificateVerificationError{UnverifiedCertificates: s.PeerCertificates, Err: err}
+	}
+	return nil
 }

@@ -19,29 +19,48 @@ func (b *Balancer) watch() {
 	for _, serve := range b.serveLater {
 		serve()
 	}
-	every := b.started.Watch
-	if every == 0 {
-		return
-	}
 	ctx, stop := context.WithCancel(context.Background())
 	var watching sync.WaitGroup
-	watching.Go(func() {
-		tick := time.NewTicker(every)
-		defer tick.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-tick.C:
-				b.look()
-			}
-		}
-	})
+	watching.Go(func() { b.lookEvery(ctx, b.started.Watch) })
 	b.stack.push("the watch over files", func() error {
 		stop()
 		watching.Wait()
 		return nil
 	})
+}
+
+// lookEvery looks at the files again and again; 0 is never, until somebody says
+// otherwise.
+func (b *Balancer) lookEvery(ctx context.Context, every time.Duration) {
+	tick := time.NewTicker(max(every, 1))
+	defer tick.Stop()
+	for {
+		if every == 0 {
+			tick.Stop()
+		} else {
+			tick.Reset(every)
+		}
+		for same := true; same; {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				b.look()
+			case every = <-b.pace:
+				same = false
+			}
+		}
+	}
+}
+
+// setPace says how often files are looked at from now on. The caller holds
+// reloading, so that nobody else fills what was emptied.
+func (b *Balancer) setPace(every time.Duration) {
+	select {
+	case <-b.pace: // not heard yet, and not true any more
+	default:
+	}
+	b.pace <- every
 }
 
 // look looks at the files once.
@@ -61,17 +80,21 @@ func (b *Balancer) look() {
 // lookAtKeys has certificates read again, if need be. The caller holds
 // reloading.
 func (b *Balancer) lookAtKeys(look func(*keypair) (bool, error)) {
-	for _, f := range b.faces {
-		if f.keys == nil {
-			continue
+	one := func(k *keypair, where string) {
+		if k == nil {
+			return
 		}
-		switch changed, err := look(f.keys); {
+		switch changed, err := look(k); {
 		case err != nil:
-			b.log.Error("a certificate cannot be used; the one before stays", "address", f.url(), "error", err)
+			b.log.Error("a certificate cannot be used; the one before stays", "of", where, "error", err)
 		case changed:
-			b.log.Info("a certificate was read again", "address", f.url())
+			b.log.Info("a certificate was read again", "of", where)
 		}
 	}
+	for _, f := range b.faces {
+		one(f.keys, f.url())
+	}
+	one(b.fleet.trusted(), "upstream-tls")
 }
 
 // Reload reads the configuration and the certificates again, whether they have
@@ -80,7 +103,7 @@ func (b *Balancer) lookAtKeys(look func(*keypair) (bool, error)) {
 func (b *Balancer) Reload() (admin.Reloaded, error) {
 	b.reloading.Lock()
 	defer b.reloading.Unlock()
-	b.lookAtKeys(func(k *keypair) (bool, error) { return true, k.read() })
+	b.lookAtKeys((*keypair).reread)
 	if err := b.reopen(); err != nil {
 		b.log.Error("the access log cannot be opened again; the open one stays", "error", err)
 	}
@@ -118,9 +141,13 @@ func (b *Balancer) apply(c *settings.Config) (admin.Reloaded, error) {
 	if err != nil {
 		return admin.Reloaded{}, err
 	}
-	limiter := b.limiter.Load()
-	if d.Has("rate-limits") {
-		if limiter, err = b.newLimiter(c); err != nil {
+	rates := b.rates.Load()
+	if d.Has("rate-limits", "rate-limit-keys") {
+		table := rates.table
+		if d.Has("rate-limit-keys") {
+			table = nil
+		}
+		if rates, err = newRates(c, table); err != nil {
 			return admin.Reloaded{}, err
 		}
 	}
@@ -136,9 +163,12 @@ func (b *Balancer) apply(c *settings.Config) (admin.Reloaded, error) {
 		}
 		return admin.Reloaded{}, err
 	}
-	b.limiter.Store(limiter)
+	b.rates.Store(rates)
 	if d.Has("access-log") {
 		b.access.Swap(lines).close()
+	}
+	if d.Has("watch") {
+		b.setPace(c.Watch)
 	}
 	b.config = c
 	return admin.Reloaded{
@@ -162,8 +192,6 @@ func fixed(from, to *settings.Config) []string {
 		{"limits.idle", from.Limits.Idle, to.Limits.Idle},
 		{"timeouts", from.Timeouts.Forward(), to.Timeouts.Forward()},
 		{"trusted-proxies", from.TrustedProxies, to.TrustedProxies},
-		{"rate-limit-keys", from.RateLimitKeys, to.RateLimitKeys},
-		{"watch", from.Watch, to.Watch},
 	} {
 		if !reflect.DeepEqual(f.a, f.b) {
 			out = append(out, f.name)
@@ -186,7 +214,8 @@ type balanceBackend struct{ b *Balancer }
 // Look implements admin.Backend.
 func (k balanceBackend) Look() admin.Look {
 	b := k.b
-	out := admin.Look{Pool: b.pool.Stats(), Origins: b.fleet.origins(), Limits: b.limiter.Load().Refused(), Keys: b.table.Usage()}
+	rates := b.rates.Load()
+	out := admin.Look{Pool: b.pool.Stats(), Origins: b.fleet.origins(), Limits: rates.limiter.Refused(), Keys: rates.table.Usage()}
 	if l := b.access.Load(); l != nil {
 		out.Access = l.log.Stats()
 	}

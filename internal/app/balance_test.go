@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -380,4 +381,58 @@ func TestBalanceRefuses(t *testing.T) {
 			t.Errorf("%s: %v", want, err)
 		}
 	}
+}
+
+// TestBeginsUp: who is there at the start takes its share at once, also one that
+// had to be looked up; one that comes later starts slowly.
+func TestBeginsUp(t *testing.T) {
+	a, b, c := serveUpstream(t, "a"), serveUpstream(t, "b"), serveUpstream(t, "c")
+	n := serveNames(t)
+	n.set(netip.MustParseAddrPort(b.Listener.Addr().String()))
+	r := balanced(t, fmt.Sprintf("upstreams: %s\ndiscovery: [{name: _http._tcp.example, servers: [%q]}]\nhealth: {interval: 0s, slow-start: 1h}", a.URL, n.address))
+	if _, err := r.admin.Add(t.Context(), admin.NewUpstream{URL: c.URL}); err != nil {
+		t.Fatal(err)
+	}
+	list := r.upstreams()
+	for name, want := range map[string]string{a.URL: "up", b.URL: "up", c.URL: "warming"} {
+		if got := list[name].State; got != want {
+			t.Errorf("%s is %q, want %s", name, got, want)
+		}
+	}
+}
+
+// TestWhatNeedsNoRestart: how often files are looked at and how many keys are
+// remembered changes while the balancer runs; what does not is named.
+func TestWhatNeedsNoRestart(t *testing.T) {
+	a, b := serveUpstream(t, "a"), serveUpstream(t, "b")
+	r := balanced(t, fmt.Sprintf("upstreams: %s\nrate-limits: 100/1h by header:X-Key\nwatch: 0s", a.URL))
+	keys := func(n int) int {
+		t.Helper()
+		for i := range n {
+			request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, r.URLs()[0], http.NoBody)
+			if err != nil {
+				t.Fatal(err)
+			}
+			request.Header.Set("X-Key", fmt.Sprint(i))
+			response, err := r.client.Do(request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			response.Body.Close()
+		}
+		return r.backend().Look().Keys.Keys
+	}
+	if n := keys(200); n != 200 {
+		t.Fatalf("%d keys are remembered", n)
+	}
+	r.write(fmt.Sprintf("upstreams: %s\nrate-limits: 100/1h by header:X-Key\nrate-limit-keys: 16\nwatch: 100ms\ntrusted-proxies: 10.0.0.0/8\nthreads: 1", a.URL))
+	out, err := r.Reload()
+	if err != nil || fmt.Sprint(out.Fields) != "[threads trusted-proxies rate-limit-keys watch]" || fmt.Sprint(out.Restart) != "[threads trusted-proxies]" {
+		t.Errorf("%+v, %v", out, err)
+	}
+	if n := keys(200); n > 16 {
+		t.Errorf("%d keys are remembered", n)
+	}
+	r.write("upstreams: " + b.URL)
+	until(t, "the file was looked at", func() bool { _, there := r.upstreams()[b.URL]; return there })
 }
