@@ -6,6 +6,7 @@ import (
 	"io/fs"
 
 	"github.com/polymath-run/polymath"
+	"github.com/polymath-run/polymath/internal/archive"
 	"github.com/polymath-run/polymath/internal/disk"
 	"github.com/polymath-run/polymath/internal/journal"
 )
@@ -35,8 +36,10 @@ func explain(path string, err error) error {
 }
 
 // isFull reports whether an error comes from a full disk, in the words of the
-// system or of the journal.
-func isFull(err error) bool { return disk.IsFull(err) || errors.Is(err, journal.ErrFull) }
+// system, of the journal or of the archive.
+func isFull(err error) bool {
+	return disk.IsFull(err) || errors.Is(err, journal.ErrFull) || errors.Is(err, archive.ErrFull)
+}
 
 // watched is a journal that tells of a full disk. A command line stops then:
 // its user has to make room, and nobody else would tell him.

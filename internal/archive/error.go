@@ -11,7 +11,7 @@ import (
 var (
 	// ErrFull says that there is no space. Nothing is lost, and the archive
 	// works again as soon as there is some.
-	ErrFull = errors.New("no space left for the archive: free disk space; nothing is lost, it goes on by itself")
+	ErrFull = errors.New("no space left for the archive: free disk space; nothing is lost, what it is owed is in the journal")
 	// ErrClosed is returned by every call after Close.
 	ErrClosed = errors.New("the archive is closed")
 )

@@ -84,7 +84,7 @@ const (
 	Superseded Outcome = iota // the job ended, or the twin lease was first
 	Completed                 // its output was merged: Units are done
 	Errored                   // the function failed, or its output was unusable
-	Returned                  // handed back by its worker, uncounted
+	Returned                  // handed back by its worker, or called back before it began; uncounted
 	Expired                   // silent for too long, or its worker vanished
 )
 

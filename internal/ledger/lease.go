@@ -170,8 +170,8 @@ func (e *Expire) apply(l *Ledger, fx *Effects) Answer {
 		return stale
 	}
 	fx.Retired = append(fx.Retired, Retired{ls.session.ref, e.Token})
-	ls.outcome = Expired
-	if e.Started {
+	if ls.outcome = Returned; e.Started {
+		ls.outcome = Expired
 		l.lose(ls, e.Reason, fx)
 	} else {
 		l.giveBack(ls)

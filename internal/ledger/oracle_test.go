@@ -103,7 +103,7 @@ func (o *oracle) answer(cmd Command, a Answer, fx *Effects) error {
 	case *Release:
 		return o.over(cmd.Token, Returned, a, fx)
 	case *Expire:
-		return o.over(cmd.Token, Expired, a, fx)
+		return o.over(cmd.Token, map[bool]Outcome{false: Returned, true: Expired}[cmd.Started], a, fx)
 	}
 	return nil
 }

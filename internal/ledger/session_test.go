@@ -97,8 +97,9 @@ func TestExpire(t *testing.T) {
 		lease := r.apply(&Submit{Spec: spec(100)}).Grants[0].Lease
 		token := lease.Token
 		fx := r.apply(&Expire{Term: r.term, Token: token, Started: started, Reason: "silent"})
-		if want := (Retired{w, token}); !slices.Contains(fx.Retired, want) || !slices.Contains(fx.Ended, Ended{token, Expired, lease.Interval.Len()}) {
-			t.Errorf("retired %v", fx.Retired)
+		outcome := map[bool]Outcome{false: Returned, true: Expired}[started]
+		if want := (Retired{w, token}); !slices.Contains(fx.Retired, want) || !slices.Contains(fx.Ended, Ended{token, outcome, lease.Interval.Len()}) {
+			t.Errorf("retired %v, ended %v", fx.Retired, fx.Ended)
 		}
 		attempt := map[bool]uint32{false: 1, true: 2}[started]
 		if len(fx.Grants) != 1 || fx.Grants[0].Lease.Attempt != attempt {

@@ -81,6 +81,9 @@ func (s *Server) Submit(ctx context.Context, r *connect.Request[polymathv1.Submi
 	if len(requests) > service.MaxJobsACall {
 		return nil, fault(polymath.Errorf(polymath.TooLarge, "%d jobs in a call are more than %d: send several calls", len(requests), service.MaxJobsACall))
 	}
+	if len(requests) == 0 { // a field of another name is ignored, and was perhaps meant
+		return nil, fault(polymath.Errorf(polymath.InvalidArgument, `there is nothing to submit: give a list of "requests"`))
+	}
 	outcomes := make([]*polymathv1.Outcome, len(requests))
 	told := make(chan struct{}, len(requests))
 	specs := make([]prepared, len(requests))
