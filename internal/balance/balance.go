@@ -24,6 +24,7 @@ import (
 	"github.com/polymath-run/polymath/internal/balance/forward"
 	"github.com/polymath-run/polymath/internal/balance/guard"
 	"github.com/polymath-run/polymath/internal/balance/health"
+	"github.com/polymath-run/polymath/internal/balance/http1"
 	"github.com/polymath-run/polymath/internal/balance/pick"
 )
 
@@ -128,9 +129,12 @@ type Settings struct {
 	Hedge   guard.HedgeRule
 	Limit   guard.LimitRule // of the balancer as a whole
 
-	PerUpstream  int           // most requests in flight to each; 0: no limit
-	Timeout      time.Duration // of one exchange with all its attempts; 0: none
-	TimeoutField string        // a field in which a client says how long it waits; "": none
+	PerUpstream int           // most requests in flight to each; 0: no limit
+	Timeout     time.Duration // of one exchange with all its attempts; 0: none
+
+	// TimeoutField is a field in which a client says how long it waits, and in
+	// which upstreams are told how long is left; "": none.
+	TimeoutField string
 }
 
 // Defaults is how a Pool decides that was told nothing.
@@ -190,6 +194,9 @@ func (s *Settings) Check() error {
 		if d.value < 0 || d.value > MaxTimeout {
 			return refuse("the %s is %v: choose one from 0 to %v", d.name, d.value, MaxTimeout)
 		}
+	}
+	if s.TimeoutField != "" && !http1.Replaceable(s.TimeoutField) {
+		return refuse("%q cannot be the field of timeouts: choose one that means nothing else, such as X-Request-Timeout", s.TimeoutField)
 	}
 	for _, status := range s.Retry.Statuses {
 		if status < 400 || status > 599 {

@@ -49,7 +49,11 @@ func (p *Pool) Begin(x *forward.Exchange) *forward.Refusal {
 		refusal = p.admit(x)
 	}
 	s := p.settings.Load()
-	x.Deadline = s.deadline(x)
+	x.Deadline, x.TimeoutField = s.deadline(x), s.TimeoutField
+	x.Doubted = nil
+	if x.Again && s.Retry.Most > 0 {
+		x.Doubted = s.Retry.Statuses
+	}
 
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -107,10 +111,11 @@ func (p *Pool) Pick(x *forward.Exchange) *forward.Upstream {
 	}
 	m, forced := p.choose(x, f, random)
 	if m == nil {
-		if !hedge {
+		if f.open == 0 { // else an answer may still come, or is there
 			p.totals.Nobody++
 			x.Refusal = p.nobody(f.now)
 		}
+		f.again = false
 		return nil
 	}
 	switch {

@@ -1,6 +1,7 @@
 package balance
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -34,7 +35,12 @@ func TestRetryOnlyWhatIsSafe(t *testing.T) {
 			x.Again = again
 			r.begin(x)
 			result := forward.Result{Kind: c.kind, Status: c.status, Now: r.clock}
-			r.Done(x, r.Pick(x), result)
+			u := r.Pick(x)
+			if c.kind != forward.Answered {
+				r.Done(x, u, result)
+			} else if got := slices.Contains(x.Doubted, c.status); got != (again && c.any) {
+				t.Errorf("%s, idempotent %v: asked about before it is passed on: %v", c.name, again, got)
+			}
 			want := c.once
 			if again {
 				want = c.any
@@ -88,9 +94,71 @@ func TestRetryAsksWhoIsLeft(t *testing.T) {
 	x := exchange()
 	r.begin(x)
 	result := forward.Result{Status: 503, Now: r.clock}
-	r.Done(x, r.Pick(x), result)
+	u := r.Pick(x)
 	if r.Retry(x, result) {
 		t.Error("a retry is granted where nobody is left")
+	}
+	r.Done(x, u, result)
+	if got := r.Stats(); got.Nobody != 0 || got.Retries != 0 || got.RetriesRefused != 0 {
+		t.Errorf("an answer that is passed on counts as %+v", got.Totals)
+	}
+}
+
+// TestWhoLeavesMeanwhile: between the question and the pick the last one who
+// could be asked may leave. The answer that is there is passed on, and the
+// exchange counts as answered.
+func TestWhoLeavesMeanwhile(t *testing.T) {
+	s := quiet("round-robin")
+	r := newRig(t, s, upstreams(2))
+	x := exchange()
+	r.begin(x)
+	u := r.Pick(x)
+	result := forward.Result{Status: 503, Now: r.clock}
+	if !r.Retry(x, result) {
+		t.Fatal("no retry is granted with another left")
+	}
+	list := upstreams(2)
+	if list = list[:1]; list[0].Server.Name != u.Name {
+		list = upstreams(2)[1:]
+	}
+	if err := r.Set(s, list); err != nil {
+		t.Fatal(err)
+	}
+	if other := r.Pick(x); other != nil || x.Refusal != nil {
+		t.Errorf("picked %v, refused with %+v, with nobody left and an answer there", other, x.Refusal)
+	}
+	r.Done(x, u, result)
+	x.Status = 503
+	r.End(x)
+	if got := r.Stats(); got.Nobody != 0 || got.Retries != 0 || got.InFlight != 0 {
+		t.Errorf("counted %+v", got.Totals)
+	}
+}
+
+// TestDoubtsFollowTheSettings: nobody is asked about answers that could not be
+// had again anyway.
+func TestDoubtsFollowTheSettings(t *testing.T) {
+	s := quiet("round-robin")
+	s.Retry.Statuses = []int{500, 599}
+	s.TimeoutField = "X-Request-Timeout"
+	r := newRig(t, s, upstreams(2))
+	x := exchange()
+	if r.begin(x); !slices.Equal(x.Doubted, s.Retry.Statuses) || x.TimeoutField != s.TimeoutField {
+		t.Errorf("%v is doubted, and %q tells the time that is left", x.Doubted, x.TimeoutField)
+	}
+	r.End(x)
+	x.Again = false
+	if r.begin(x); x.Doubted != nil {
+		t.Errorf("%v is doubted where the request is told once", x.Doubted)
+	}
+	r.End(x)
+	s.Retry.Most, s.TimeoutField = 0, ""
+	if err := r.Set(s, upstreams(2)); err != nil {
+		t.Fatal(err)
+	}
+	x.Again = true
+	if r.begin(x); x.Doubted != nil || x.TimeoutField != "" {
+		t.Errorf("without retries %v is doubted; the field is %q", x.Doubted, x.TimeoutField)
 	}
 }
 

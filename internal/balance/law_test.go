@@ -1,6 +1,7 @@
 package balance
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -88,7 +89,6 @@ func (h *history) done(t *rapid.T) {
 	}
 	i := rapid.IntRange(0, len(f.open)-1).Draw(t, "attempt")
 	u := f.open[i]
-	f.open = append(f.open[:i], f.open[i+1:]...)
 	r := forward.Result{
 		Kind:    rapid.SampledFrom([]forward.Kind{0, 0, 0, 1, 2, 3, 4, 5, 6}).Draw(t, "kind"),
 		Latency: time.Duration(rapid.Int64Range(0, 1e9).Draw(t, "latency")),
@@ -97,8 +97,12 @@ func (h *history) done(t *rapid.T) {
 	if r.Kind == forward.Answered {
 		r.Status = rapid.SampledFrom([]int{200, 200, 404, 500, 503}).Draw(t, "status")
 	}
+	if len(f.open) == 1 && slices.Contains(f.x.Doubted, r.Status) && h.Retry(f.x, r) {
+		h.pick(t, f) // the answer is thrown away only where there is another
+	}
+	f.open = append(f.open[:i], f.open[i+1:]...)
 	h.Done(f.x, u, r)
-	if len(f.open) == 0 && h.Retry(f.x, r) {
+	if r.Kind != forward.Answered && len(f.open) == 0 && h.Retry(f.x, r) {
 		h.pick(t, f)
 	}
 }

@@ -43,6 +43,8 @@ func TestBadSettingsChangeNothing(t *testing.T) {
 		{"twins", func(_ *Settings, list []Upstream) { list[2].Server.Name = list[1].Server.Name }},
 		{"address", func(_ *Settings, list []Upstream) { list[2].Server.Address = forward.Upstream{}.Address }},
 		{"retries", func(s *Settings, _ []Upstream) { s.Retry.Most = forward.MaxAttempts }},
+		{"field that frames", func(s *Settings, _ []Upstream) { s.TimeoutField = "Content-Length" }},
+		{"field that is none", func(s *Settings, _ []Upstream) { s.TimeoutField = "a b" }},
 		{"status", func(s *Settings, _ []Upstream) { s.Retry.Statuses = []int{200} }},
 		{"budget", func(s *Settings, _ []Upstream) { s.Retry.Share.Percent = 101 }},
 		{"timeout", func(s *Settings, _ []Upstream) { s.Timeout = -1 }},

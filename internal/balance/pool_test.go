@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -92,8 +93,7 @@ func (r *rig) run(x *forward.Exchange, how behaviour) *forward.Result {
 	}
 	defer r.End(x)
 	var last *forward.Result
-	for {
-		u := r.Pick(x)
+	for u := r.Pick(x); ; {
 		if u == nil {
 			x.Status = 503
 			return last
@@ -104,9 +104,17 @@ func (r *rig) run(x *forward.Exchange, how behaviour) *forward.Result {
 		result := how(u)
 		r.clock += result.Latency
 		result.Now = r.clock
-		r.Done(x, u, result)
 		last = &result
-		if !r.Retry(x, result) {
+		var next *forward.Upstream
+		if result.Kind == forward.Answered && slices.Contains(x.Doubted, result.Status) && r.Retry(x, result) {
+			next = r.Pick(x) // the answer is thrown away only where there is another
+		}
+		r.Done(x, u, result)
+		if result.Kind != forward.Answered && r.Retry(x, result) {
+			u = r.Pick(x)
+			continue
+		}
+		if u = next; u == nil {
 			x.Status = result.Status
 			return last
 		}

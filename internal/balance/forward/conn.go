@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"net/http"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -145,18 +144,18 @@ func (c *conn) readHead() bool {
 	for verdict == http1.More {
 		if err := c.fill(); err != nil {
 			if isTimeout(err) {
-				c.reject(Slow())
+				c.reject(c.f.o.refusals.slow)
 			}
 			return false
 		}
 		verdict = c.request.Parse(c.in, 0)
 	}
 	if verdict == http1.Bad {
-		c.reject(Malformed(c.request.Why))
+		c.reject(c.f.o.refusals.malformed[c.request.Why])
 		return false
 	}
 	if c.body.begin(&c.request, c.in[c.request.Size:]); c.body.bad != http1.Fine {
-		c.reject(Malformed(c.body.bad))
+		c.reject(c.f.o.refusals.malformed[c.body.bad])
 		return false
 	}
 	return true
@@ -338,14 +337,16 @@ func (c *conn) expired() bool { return c.x.Deadline != 0 && c.f.o.Now() >= c.x.D
 
 // failure is the answer after a last failed attempt.
 func (c *conn) failure(k Kind) *Refusal {
+	said := c.f.o.refusals
+	atFault := c.pump.refusal(said)
 	switch {
-	case c.pump.refusal() != nil:
-		return c.pump.refusal()
+	case atFault != nil:
+		return atFault
 	case c.expired():
-		return Expired()
+		return said.expired
 	case k == Abandoned:
-		return &Refusal{Status: http.StatusServiceUnavailable, Title: "the balancer is ending", Detail: "ask again: another may answer"}
+		return said.ending
 	default:
-		return Failure(k)
+		return said.failure(k)
 	}
 }

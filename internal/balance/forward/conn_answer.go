@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"time"
 
 	"github.com/polymath-run/polymath/internal/balance/http1"
 )
@@ -54,6 +55,53 @@ func (c *conn) relay(a *attempt) bool {
 		c.linger()
 	}
 	return true
+}
+
+// instead looks for another upstream where the answer that has come is not to
+// be passed on if there is one. It lets go of the answer then; nil leaves it.
+func (c *conn) instead(a *attempt) *Upstream {
+	x, status := &c.x, a.back.answer.Status
+	if !x.doubts(status) || x.Attempts >= MaxAttempts || c.gone.Load() || a.over.Load() || c.expired() || !c.kept() {
+		return nil
+	}
+	now := c.f.o.Now()
+	if !c.f.o.Director.Retry(x, Result{Kind: Answered, Status: status, Latency: now - a.begun, Now: now}) {
+		return nil
+	}
+	u := c.f.o.Director.Pick(x)
+	if u == nil {
+		x.Refusal = nil
+		return nil
+	}
+	c.stopWatch()
+	b := a.back
+	c.settle(a, Answered) // while b is still ours
+	r := relayer{kind: b.answer.Body, left: b.answer.Length}
+	rest := b.in[b.answer.Size:]
+	n, verdict := r.next(rest)
+	if verdict == http1.OK && n == len(rest) && !b.answer.Close && !c.pump.cut.Load() && !a.over.Load() {
+		b.pool.put(b)
+	} else {
+		a.drop()
+	}
+	return u
+}
+
+// kept reports whether all of the request has come, and can be told again. Of
+// what has come the last may still be on its way to the upstream.
+func (c *conn) kept() bool {
+	if !c.body.ended.Load() {
+		return false
+	}
+	if c.pump.done != nil {
+		select {
+		case <-c.pump.done:
+			c.pump.done = nil
+		case <-time.After(LingerTime):
+			return false
+		}
+	}
+	return c.repeatable()
 }
 
 // interim passes on a 1xx; a client of HTTP/1.0 knows none.

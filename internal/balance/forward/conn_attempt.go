@@ -56,6 +56,7 @@ func (c *conn) newAttempt(u *Upstream) *attempt {
 	}
 	a.u, a.begun, a.back, a.kind, a.quit, a.busy = u, c.f.o.Now(), nil, Unreached, nil, true
 	a.at.Store(nil)
+	c.pump.cut.Store(false) // what an earlier upstream did not take says nothing of this one
 	a.over.Store(c.ended || c.gone.Load())
 	return a
 }
@@ -115,8 +116,7 @@ func (c *conn) forward() bool {
 	if c.x.Again && c.body.ended.Load() {
 		hedge = d.Hedge(&c.x)
 	}
-	for {
-		u := d.Pick(&c.x)
+	for u := d.Pick(&c.x); ; {
 		if u == nil {
 			switch {
 			case failed:
@@ -124,15 +124,19 @@ func (c *conn) forward() bool {
 			case c.x.Refusal != nil:
 				return c.refuse(c.x.Refusal)
 			}
-			return c.refuse(Nobody())
+			return c.refuse(c.f.o.refusals.nobody)
 		}
 		a := c.try(u, hedge)
+		hedge = 0
 		if a.kind == Answered {
-			return c.relay(a)
+			if u = c.instead(a); u == nil {
+				return c.relay(a)
+			}
+			continue
 		}
 		c.stopWatch()
 		c.stopPump()
-		last, failed, hedge = c.blame(a), true, 0
+		last, failed = c.blame(a), true
 		r := Result{Kind: last, Latency: c.f.o.Now() - a.begun, Now: c.f.o.Now()}
 		a.drop()
 		c.settle(a, last)
@@ -142,6 +146,7 @@ func (c *conn) forward() bool {
 		if last == Abandoned || c.expired() || !c.repeatable() || c.x.Attempts >= MaxAttempts || !d.Retry(&c.x, r) {
 			return c.refuse(c.failure(last))
 		}
+		u = d.Pick(&c.x)
 	}
 }
 
@@ -199,7 +204,7 @@ func (c *conn) race(a *attempt, hedge time.Duration) *attempt {
 	if first == a {
 		second = b
 	}
-	if first.kind == Answered {
+	if first.kind == Answered && !c.x.doubts(first.back.answer.Status) {
 		c.stop(second)
 		<-ends
 		second.drop()
@@ -275,6 +280,9 @@ func (c *conn) tell(dst []byte, u *Upstream) []byte {
 	}
 	if u.HTTP2 && c.request.Trailers {
 		out.Extra = []byte("TE: trailers\r\n")
+	}
+	if c.x.TimeoutField != "" {
+		c.x.tellTimeout(&out, make([]byte, 0, len(out.Extra)+len(c.x.TimeoutField)+timeoutRoom), c.f.o.Now())
 	}
 	dst = c.request.Append(dst, c.in, &out)
 	dst = append(dst, c.in[c.request.Size:c.request.Size+c.body.early]...)

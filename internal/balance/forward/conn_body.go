@@ -81,14 +81,14 @@ var (
 
 // refusal is the answer where the client's body is at fault; nil where it is
 // not, or where no client is left to be told.
-func (p *pump) refusal() *Refusal {
+func (p *pump) refusal(said *refusals) *Refusal {
 	switch {
 	case p.err == nil:
 		return nil
 	case errors.Is(p.err, errBadChunk):
-		return Malformed(p.bad)
+		return said.malformed[p.bad]
 	case isTimeout(p.err):
-		return Slow()
+		return said.slow
 	default:
 		return nil
 	}

@@ -77,6 +77,8 @@ type Options struct {
 
 	// Log gets what goes wrong in a forwarder itself. Nil is slog.Default.
 	Log *slog.Logger
+
+	refusals *refusals
 }
 
 // The defaults of Options.
@@ -115,6 +117,7 @@ func (o Options) filled() (Options, error) {
 	if o.MaxIdle == 0 {
 		o.MaxIdle = defaultMaxIdle
 	}
+	o.refusals = newRefusals()
 	err := o.Timeouts.fill()
 	return o, err
 }

@@ -86,29 +86,49 @@ func (r *Refusal) code() polymath.Code {
 	return polymath.InvalidArgument
 }
 
-// Body is the problem+json of a refusal, with a line's end.
-func (r *Refusal) Body() []byte {
+// refusalText is a refusal as it is written.
+type refusalText struct {
+	head []byte // without what is said of the connection, and the empty line
+	body []byte
+}
+
+// written gives the text of a refusal, which is made when it is first used.
+func (r *Refusal) written() *refusalText {
+	if t, ok := r.text.Load().(*refusalText); ok {
+		return t
+	}
+	t := r.write()
+	r.text.Store(t) // who made it at the same time made the same
+	return t
+}
+
+func (r *Refusal) write() *refusalText {
 	code := r.code()
-	text, err := json.Marshal(&api.Problem{
+	body, err := json.Marshal(&api.Problem{
 		Type: code.Problem(), Title: r.Title, Status: r.Status, Detail: r.Detail, Code: code.String(),
 	})
 	if err != nil {
 		panic("forward: a problem cannot be written: " + err.Error()) // it is strings and a number
 	}
-	return append(text, '\n')
+	t := &refusalText{body: append(body, '\n')}
+	t.head = strconv.AppendInt([]byte("HTTP/1.1 "), int64(r.Status), 10)
+	t.head = append(append(append(t.head, ' '), http.StatusText(r.Status)...), "\r\n"...)
+	t.head = append(append(t.head, "Content-Type: "...), api.ProblemType...)
+	t.head = append(t.head, "\r\nX-Content-Type-Options: nosniff\r\nContent-Length: "...)
+	t.head = append(strconv.AppendInt(t.head, int64(len(t.body)), 10), "\r\n"...)
+	t.head = append(t.head, r.Header...)
+	return t
 }
+
+// Body is the problem+json of a refusal, with a line's end. It is not to be
+// changed.
+func (r *Refusal) Body() []byte { return r.written().body }
 
 // Append appends the whole answer as HTTP/1.1. The answer to a HEAD has no body;
 // closing tells the client that its connection ends.
 func (r *Refusal) Append(dst []byte, head, closing bool) []byte {
-	body := r.Body()
-	dst = append(dst, "HTTP/1.1 "...)
-	dst = strconv.AppendInt(dst, int64(r.Status), 10)
-	dst = append(append(append(dst, ' '), http.StatusText(r.Status)...), "\r\n"...)
-	dst = append(append(dst, "Content-Type: "...), api.ProblemType...)
-	dst = append(dst, "\r\nX-Content-Type-Options: nosniff\r\nContent-Length: "...)
-	dst = append(strconv.AppendInt(dst, int64(len(body)), 10), "\r\n"...)
-	dst = append(dst, r.Header...)
+	t := r.written()
+	dst = append(dst, t.head...)
 	if closing {
 		dst = append(dst, "Connection: close\r\n"...)
 	}
@@ -116,5 +136,36 @@ func (r *Refusal) Append(dst []byte, head, closing bool) []byte {
 	if head {
 		return dst
 	}
-	return append(dst, body...)
+	return append(dst, t.body...)
+}
+
+// refusals are those that a forwarder itself has use for.
+type refusals struct {
+	failures  [Abandoned]*Refusal // by kind; Abandoned is nobody's to be told
+	malformed [http1.Reasons]*Refusal
+	nobody    *Refusal
+	expired   *Refusal
+	slow      *Refusal
+	ending    *Refusal
+}
+
+func newRefusals() *refusals {
+	r := &refusals{nobody: Nobody(), expired: Expired(), slow: Slow(), ending: &Refusal{
+		Status: http.StatusServiceUnavailable, Title: "the balancer is ending", Detail: "ask again: another may answer",
+	}}
+	for k := range r.failures {
+		r.failures[k] = Failure(Kind(k))
+	}
+	for why := range r.malformed {
+		r.malformed[why] = Malformed(http1.Reason(why))
+	}
+	return r
+}
+
+// failure is Failure.
+func (r *refusals) failure(k Kind) *Refusal {
+	if k >= Abandoned {
+		return r.failures[Broken]
+	}
+	return r.failures[k]
 }

@@ -140,7 +140,7 @@ func (h *http2Front) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 	owner, _ := q.Context().Value(ownerKey{}).(*conn)
 	head, why := streamHead(q)
 	if owner == nil || why != http1.Fine {
-		refuseStream(w, Malformed(why))
+		refuseStream(w, h.f.o.refusals.malformed[why])
 		return
 	}
 	near, far := net.Pipe()

@@ -48,7 +48,63 @@ func (t *thread) listenTo(u *link, c *client, n int) {
 			return
 		}
 	}
-	t.passHead(u, c, data, inPlace)
+	if !c.x.doubts(t.response.Status) || !t.instead(u, c, data) {
+		t.passHead(u, c, data, inPlace)
+	}
+}
+
+// instead asks another upstream where the answer whose head was parsed is not to
+// be passed on if there is one; it reports false where the answer is the
+// client's after all. Nothing of data is used behind it.
+func (t *thread) instead(u *link, c *client, data []byte) bool {
+	if !c.whole || c.partial || c.hinted || c.gone {
+		return false
+	}
+	now := t.options.Now()
+	u.status, u.latency = t.response.Status, max(now-u.begun, 1)
+	if other := c.other(u); other != nil {
+		c.link, c.second = other, nil
+		t.throw(u, c, data)
+		return true
+	}
+	r := Result{Kind: Answered, Status: u.status, Latency: u.latency, Now: now}
+	if c.x.Attempts >= MaxAttempts || !t.director.Retry(&c.x, r) {
+		return false
+	}
+	up := t.pick(c)
+	if up == nil {
+		c.x.Refusal = nil
+		return false
+	}
+	c.link, c.hedge = nil, 0
+	t.throw(u, c, data)
+	t.attempt(c, up)
+	if !c.closed && c.phase == asking && !c.done {
+		t.paceClient(c)
+	}
+	return true
+}
+
+// throw ends an attempt whose answer nobody gets. Its connection lasts where all
+// of the answer is in data.
+func (t *thread) throw(u *link, c *client, data []byte) {
+	r := &t.response
+	rest, whole := data[r.Size:], false
+	switch r.Body {
+	case http1.None:
+		whole = len(rest) == 0
+	case http1.Length:
+		whole = int64(len(rest)) == r.Length
+	case http1.Chunked:
+		u.chunks.Reset()
+		n, v := u.chunks.Scan(rest)
+		whole = v == http1.OK && n == len(rest)
+	case http1.UntilClose:
+	}
+	u.of, u.last = nil, r.Close || !whole
+	t.joined = t.joined[:0]
+	t.director.Done(&c.x, u.pool.upstream, Result{Kind: Answered, Status: u.status, Latency: u.latency, Now: t.options.Now()})
+	t.retire(u)
 }
 
 // holdHead keeps the beginning of a head. data may lie in u.held.

@@ -171,7 +171,7 @@ func (t *thread) parse(c *client, data []byte) {
 			t.handOver(c, data)
 			return
 		}
-		t.turnAway(c, Malformed(t.request.Why))
+		t.turnAway(c, t.options.refusals.malformed[t.request.Why])
 		return
 	}
 	if r := &t.request; r.Version == 10 || r.Absolute || r.Expects || r.Upgrade {
@@ -180,7 +180,7 @@ func (t *thread) parse(c *client, data []byte) {
 	}
 	taken, ok := t.measure(c, data)
 	if !ok {
-		t.turnAway(c, Malformed(c.chunks.Why))
+		t.turnAway(c, t.options.refusals.malformed[c.chunks.Why])
 		return
 	}
 	t.begin(c, data, taken)
@@ -220,7 +220,7 @@ func (c *client) more(data []byte) (int, bool) {
 func (t *thread) hearBody(c *client, data []byte) {
 	n, ok := c.more(data)
 	if !ok {
-		t.giveUp(c, Abandoned, Malformed(c.chunks.Why))
+		t.giveUp(c, Abandoned, t.options.refusals.malformed[c.chunks.Why])
 		return
 	}
 	body := data[:n]
@@ -244,7 +244,7 @@ func (t *thread) hearBody(c *client, data []byte) {
 func (t *thread) turnAway(c *client, r *Refusal) {
 	t.stats.Refused++
 	c.phase, c.last, c.partial, c.done, c.waiting = asking, true, false, true, true
-	t.say(c, r.Append(nil, false, true))
+	t.say(c, r.Append(t.out[:0], false, true))
 }
 
 // say sends the last of an exchange that no upstream has answered.
@@ -354,11 +354,11 @@ func earlier(a, b time.Duration) time.Duration {
 func (t *thread) expireClient(c *client) {
 	switch {
 	case c.phase == idle && len(c.held) > 0:
-		t.turnAway(c, Slow())
+		t.turnAway(c, t.options.refusals.slow)
 	case c.phase != asking || c.done:
 		t.closeClient(c)
 	case c.x.Deadline != 0 && c.x.Deadline <= t.now:
-		t.giveUp(c, Late, Expired())
+		t.giveUp(c, Late, t.options.refusals.expired)
 	case c.hedge != 0 && c.hedge <= t.now:
 		c.hedge = 0
 		t.askSecond(c)
@@ -368,6 +368,6 @@ func (t *thread) expireClient(c *client) {
 	case c.unsent() > 0:
 		t.closeClient(c)
 	default:
-		t.giveUp(c, Abandoned, Slow())
+		t.giveUp(c, Abandoned, t.options.refusals.slow)
 	}
 }

@@ -44,7 +44,7 @@ func (t *thread) begin(c *client, data []byte, taken int) {
 			c.hedge = c.x.Begun + after
 		}
 	}
-	t.attempt(c)
+	t.attempt(c, t.pick(c))
 	if !c.closed && c.phase == asking && !c.done {
 		t.paceClient(c)
 	}
@@ -63,22 +63,26 @@ func (t *thread) hold(c *client, rest []byte) {
 	}
 }
 
-// attempt asks the upstream that the Director picks; the next one at once where
-// it cannot be asked.
-func (t *thread) attempt(c *client) {
+// pick has the Director pick an upstream; nil is nobody.
+func (t *thread) pick(c *client) *Upstream {
+	t.joined = t.joined[:0]
+	return t.director.Pick(&c.x)
+}
+
+// attempt asks the upstream that was picked; the next one at once where it
+// cannot be asked.
+func (t *thread) attempt(c *client, up *Upstream) {
 	for range MaxAttempts {
 		begun := c.x.Begun // the first attempt begins with the exchange
-		if c.x.Attempts > 0 {
+		if c.x.Attempts > 1 {
 			begun = t.options.Now()
 		}
-		t.joined = t.joined[:0]
-		up := t.director.Pick(&c.x)
 		switch {
 		case up == nil && c.x.Refusal != nil:
 			t.refuse(c, c.x.Refusal)
 			return
 		case up == nil:
-			t.refuse(c, Nobody())
+			t.refuse(c, t.options.refusals.nobody)
 			return
 		case !up.plain():
 			t.pass(c, up)
@@ -92,11 +96,12 @@ func (t *thread) attempt(c *client) {
 		r := Result{Kind: Unreached, Now: t.options.Now()}
 		t.director.Done(&c.x, up, r)
 		if !t.director.Retry(&c.x, r) {
-			t.refuse(c, Failure(Unreached))
+			t.refuse(c, t.options.refusals.failure(Unreached))
 			return
 		}
+		up = t.pick(c)
 	}
-	t.refuse(c, Nobody())
+	t.refuse(c, t.options.refusals.nobody)
 }
 
 // plain reports whether the loop speaks what the upstream does.
@@ -123,10 +128,15 @@ func (t *thread) ask(c *client, u *link, begun time.Duration) {
 		t.request.Parse(c.kept, 0) // it was OK before
 		t.parsed = c
 	}
-	t.out = t.request.Append(t.out[:0], c.kept, &http1.Outgoing{
+	o := http1.Outgoing{
 		Peer: c.peer, Client: c.x.Client, Scheme: "http", Fields: http1.AllForwarding, Host: u.pool.upstream.Host,
 		Trusted: len(t.options.Proxies) > 0 && t.trust(c.peer),
-	})
+	}
+	if c.x.TimeoutField != "" && c.x.Deadline != 0 {
+		c.x.tellTimeout(&o, t.extra[:0], t.options.Now())
+		t.extra = o.Extra
+	}
+	t.out = t.request.Append(t.out[:0], c.kept, &o)
 	t.out = append(t.out, c.kept[c.size:]...)
 	if !t.write(&u.sock, t.out) {
 		t.refused(u)
@@ -140,7 +150,7 @@ func (t *thread) refuse(c *client, r *Refusal) {
 	t.stats.Refused++
 	c.x.Status, c.done = r.Status, true
 	c.last = c.last || c.partial || t.draining
-	answer := r.Append(nil, c.verb == http1.HEAD, c.last)
+	answer := r.Append(t.out[:0], c.verb == http1.HEAD, c.last)
 	if c.verb != http1.HEAD {
 		c.x.Sent = int64(len(r.Body()))
 	}
@@ -168,12 +178,13 @@ func (t *thread) fail(u *link, kind Kind) {
 	case c.spoken:
 		t.cut(c, body)
 	case c.whole && !c.hinted && c.x.Attempts < MaxAttempts && t.director.Retry(&c.x, r):
-		t.attempt(c)
+		c.hedge = 0
+		t.attempt(c, t.pick(c))
 		if !c.closed && c.phase == asking && !c.done {
 			t.paceClient(c)
 		}
 	default:
-		t.refuse(c, Failure(r.Kind))
+		t.refuse(c, t.options.refusals.failure(r.Kind))
 	}
 }
 
@@ -266,8 +277,7 @@ func (t *thread) askSecond(c *client) {
 	if c.link == nil || c.second != nil || c.link.heard || !c.whole || c.x.Attempts >= MaxAttempts {
 		return
 	}
-	t.joined = t.joined[:0]
-	up := t.director.Pick(&c.x)
+	up := t.pick(c)
 	if up == nil {
 		c.x.Refusal = nil
 		return

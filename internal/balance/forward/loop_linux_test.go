@@ -451,10 +451,11 @@ func TestLoopThatNeverServed(t *testing.T) {
 }
 
 // TestLoopAllocatesNothing: a request on connections that are there costs no
-// allocation, with 16 KiB of answer as with none.
+// allocation, with 16 KiB of answer as with none, nor does telling the time that
+// is left.
 func TestLoopAllocatesNothing(t *testing.T) {
 	const rounds = 10_000
-	for name, body := range map[string]int{"small": 100, "large": 16 << 10} {
+	for name, body := range map[string]int{"small": 100, "large": 16 << 10, "timed": 100} {
 		t.Run(name, func(t *testing.T) {
 			text := []byte("HTTP/1.1 200 OK\r\nServer: up\r\nContent-Type: text/plain\r\nContent-Length: " + strconv.Itoa(body) + "\r\n\r\n" + strings.Repeat("x", body))
 			up := scripted(t, "127.0.0.1:0", func(c net.Conn) {
@@ -468,7 +469,7 @@ func TestLoopAllocatesNothing(t *testing.T) {
 					}
 				}
 			})
-			l := startLoop(t, forward.Options{Director: &steadfast{up}}, forward.LoopOptions{Threads: 1})
+			l := startLoop(t, forward.Options{Director: &steadfast{up, name == "timed"}}, forward.LoopOptions{Threads: 1})
 			c := connect(t, l)
 			request := []byte("GET /a/b?c=d HTTP/1.1\r\nHost: example.test\r\nUser-Agent: test\r\nAccept: */*\r\nCookie: a=b\r\n\r\n")
 			b := make([]byte, len(text))
@@ -500,11 +501,17 @@ func TestLoopAllocatesNothing(t *testing.T) {
 }
 
 // steadfast is a Director that looks at each request and knows one upstream.
-type steadfast struct{ up *forward.Upstream }
+type steadfast struct {
+	up    *forward.Upstream
+	timed bool
+}
 
-func (*steadfast) Begin(x *forward.Exchange) *forward.Refusal {
+func (d *steadfast) Begin(x *forward.Exchange) *forward.Refusal {
 	if x.Facts.Header("Cookie") != "a=b" || x.Facts.Header("none") != "" || x.Facts.Target() != "/a/b?c=d" || !x.Facts.Client().IsLoopback() {
 		return forward.Nobody()
+	}
+	if d.timed {
+		x.TimeoutField, x.Deadline = "X-Request-Timeout", x.Begun+time.Hour
 	}
 	return nil
 }

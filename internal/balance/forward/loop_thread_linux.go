@@ -57,6 +57,7 @@ type thread struct {
 	in       []byte // headroom, then what was read
 	out      []byte // what is written
 	joined   []byte // values of fields, joined
+	extra    []byte // of a request's fields, those of ours that change
 	request  http1.Request
 	parsed   *client // whose head request has
 	response http1.Response

@@ -17,6 +17,7 @@ package forward
 import (
 	"crypto/tls"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"github.com/polymath-run/polymath/internal/balance/pick"
@@ -60,6 +61,13 @@ type Director interface {
 	// Retry asks after a failed attempt whether one more may be made. The
 	// forwarder asks only while nothing was sent to the client and the request
 	// can be told again whole.
+	//
+	// It also asks where an attempt was answered with one of x.Doubted, with
+	// Kind Answered and before Done: the answer is still there. Where Retry and
+	// then Pick have another upstream, the answer is thrown away, Done follows,
+	// and that upstream is asked; else the client gets the answer as it is.
+	// While a hedge is under way such an answer is thrown away without a
+	// question: the other attempt is the one more.
 	Retry(x *Exchange, r Result) bool
 
 	// Hedge is asked once, before the first attempt of an exchange that is Again
@@ -87,6 +95,16 @@ type Exchange struct {
 	Begun    time.Duration // on the clock of Now
 	Answered time.Duration // when the head of the answer had come; 0: not yet
 	Deadline time.Duration // 0: none; set by Begin, kept by the forwarder
+
+	// TimeoutField is the field in which upstreams are told how long is left
+	// until Deadline, in place of the client's; "": they are not. Set by Begin.
+	TimeoutField string
+
+	// Doubted are the statuses, of 400 and more, with which an answer is not
+	// passed on before Retry was asked; nil: none. Set by Begin, and not changed
+	// while the exchange lasts.
+	Doubted []int
+
 	// Fields are further lines for the head of the upstream's final answer, each
 	// with its CRLF: Begin appends to it, mostly nothing. The forwarder empties
 	// it before each Begin and keeps its memory. A refusal has its own.
@@ -126,10 +144,13 @@ const (
 	Abandoned             // the client went away, or another attempt was faster: nobody's fault
 )
 
-// Refusal is an answer of the balancer's own. It is made once and used often.
+// Refusal is an answer of the balancer's own. It is made once and used often,
+// and does not change once it was used.
 type Refusal struct {
 	Status int
 	Header string // whole lines, each with its CRLF: "Retry-After: 1\r\n"
 	Title  string // of the problem+json body, such as "no upstream is available"
 	Detail string // what to do about it
+
+	text atomic.Value // of *refusalText, once it was used
 }

@@ -1,6 +1,7 @@
 package forwardtest
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -18,6 +19,8 @@ type Director struct {
 	Again     func(x *forward.Exchange, r forward.Result) bool
 	After     func(x *forward.Exchange) time.Duration
 	Ended     func(x *forward.Exchange) // called by End, where not nil
+	Doubted   []int                     // of exchanges that are Again; by default some, which nobody tries again
+	Nobody    func(x *forward.Exchange) bool
 
 	t     testing.TB
 	turn  atomic.Uint64
@@ -32,7 +35,10 @@ type Director struct {
 // NewDirector makes one for some upstreams. When the test ends, every exchange
 // must have ended.
 func NewDirector(t testing.TB, upstreams ...*forward.Upstream) *Director {
-	return &Director{Upstreams: upstreams, t: t, kinds: map[forward.Kind]int{}, idle: make(chan struct{})}
+	return &Director{
+		Upstreams: upstreams, Doubted: []int{400, 404, 500, 502, 503, 504, 599},
+		t: t, kinds: map[forward.Kind]int{}, idle: make(chan struct{}),
+	}
 }
 
 // record is what the Director keeps in Exchange.Data.
@@ -71,6 +77,9 @@ func (d *Director) Begin(x *forward.Exchange) *forward.Refusal {
 	}
 	r.open, r.picked, r.pending = true, r.picked[:0], 0
 	d.begun.Add(1)
+	if x.Again {
+		x.Doubted = d.Doubted
+	}
 	if d.Refuse != nil {
 		return d.Refuse(x)
 	}
@@ -81,7 +90,7 @@ func (d *Director) Begin(x *forward.Exchange) *forward.Refusal {
 func (d *Director) Pick(x *forward.Exchange) *forward.Upstream {
 	r, leave := d.enter(x, "Pick")
 	defer leave()
-	if x.Attempts == forward.MaxAttempts || len(d.Upstreams) == 0 {
+	if x.Attempts == forward.MaxAttempts || len(d.Upstreams) == 0 || d.Nobody != nil && d.Nobody(x) {
 		x.Refusal = forward.Nobody()
 		return nil
 	}
@@ -115,8 +124,15 @@ func (d *Director) Done(x *forward.Exchange, u *forward.Upstream, res forward.Re
 
 // Retry implements forward.Director.
 func (d *Director) Retry(x *forward.Exchange, res forward.Result) bool {
-	_, leave := d.enter(x, "Retry")
+	r, leave := d.enter(x, "Retry")
 	defer leave()
+	answered := res.Kind == forward.Answered
+	if answered && !slices.Contains(x.Doubted, res.Status) {
+		d.t.Errorf("Director.Retry: asked about a %d, which is not doubted", res.Status)
+	}
+	if answered && r.pending != 1 || !answered && r.pending != 0 || x.Status != 0 {
+		d.t.Errorf("Director.Retry: asked about %+v with %d attempts under way and a client that was told %d", res, r.pending, x.Status)
+	}
 	return d.Again != nil && d.Again(x, res)
 }
 
@@ -156,6 +172,19 @@ func (d *Director) Count(k forward.Kind) int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.kinds[k]
+}
+
+// Counted waits until so many attempts have ended in this way.
+func (d *Director) Counted(t testing.TB, k forward.Kind, n int) {
+	limit := time.After(patience)
+	for d.Count(k) < n {
+		select {
+		case <-limit:
+			t.Errorf("%d attempts have ended as %d after %v, not %d", d.Count(k), k, patience, n)
+			return
+		case <-time.After(time.Millisecond):
+		}
+	}
 }
 
 // Settled waits until every exchange that began has ended.

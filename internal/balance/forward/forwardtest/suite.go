@@ -83,7 +83,10 @@ func Run(t *testing.T, p Path, seed uint64) {
 	t.Run("faults", s.faults)
 	t.Run("refusal", s.refusal)
 	t.Run("retry", s.retry)
+	t.Run("doubted", s.doubted)
+	t.Run("doubted and passed on", s.doubtedPassedOn)
 	t.Run("hedge", s.hedge)
+	t.Run("deadline", s.deadline)
 	t.Run("abort", s.abort)
 	if p.HTTP2 {
 		t.Run("smuggling", s.smuggling2)

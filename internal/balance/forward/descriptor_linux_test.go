@@ -1,0 +1,230 @@
+package forward_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/polymath-run/polymath/internal/balance/forward"
+	"github.com/polymath-run/polymath/internal/balance/forward/forwardtest"
+)
+
+// What a process with few descriptors is told by its environment, and says.
+const (
+	fewUpstream = "FORWARD_FEW_UPSTREAM" // the address of the upstream
+	fewKind     = "FORWARD_FEW_KIND"     // loop or front
+	fewSpare    = 16                     // descriptors it has beyond those it begins with
+
+	saysAddress, saysPause, saysTime = "address", "pause", "time"
+)
+
+// pauseLog says each time that nobody can be accepted.
+type pauseLog struct {
+	slog.Handler
+
+	mu sync.Mutex
+}
+
+// Enabled implements slog.Handler.
+func (*pauseLog) Enabled(context.Context, slog.Level) bool { return true }
+
+// Handle implements slog.Handler.
+func (l *pauseLog) Handle(_ context.Context, r slog.Record) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if strings.HasPrefix(r.Message, "no connection can be accepted") {
+		fmt.Println(saysPause)
+	}
+	return nil
+}
+
+// runWithFew forwards with few descriptors until its input ends, and says for
+// each line of it how much processor time it has had.
+func runWithFew(t *testing.T) {
+	u := &forward.Upstream{Name: "up", Address: netip.MustParseAddrPort(os.Getenv(fewUpstream))}
+	o := forward.Options{Director: forwardtest.NewDirector(t, u), Log: slog.New(&pauseLog{Handler: slog.DiscardHandler})}
+	var address netip.AddrPort
+	if os.Getenv(fewKind) == "loop" {
+		address = startLoop(t, o, forward.LoopOptions{Threads: 1}).Address()
+	} else {
+		f, err := forward.NewFront(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		served := make(chan error, 1)
+		go func() { served <- f.Serve(l) }()
+		defer func() {
+			ctx, cancel := context.WithTimeout(context.Background(), grace)
+			defer cancel()
+			if err := f.Shutdown(ctx); err != nil {
+				t.Error(err)
+			}
+			if err := <-served; err != nil {
+				t.Error(err)
+			}
+		}()
+		address = l.Addr().(*net.TCPAddr).AddrPort()
+	}
+	open, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	limit.Cur = uint64(len(open) + fewSpare)
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Println(saysAddress, address)
+	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
+		var use syscall.Rusage
+		if err := syscall.Getrusage(syscall.RUSAGE_SELF, &use); err != nil {
+			t.Fatal(err)
+		}
+		fmt.Println(saysTime, use.Utime.Nano()+use.Stime.Nano())
+	}
+}
+
+// few is a process with few descriptors.
+type few struct {
+	t    *testing.T
+	in   io.WriteCloser
+	says chan string
+}
+
+// expect gives what follows a word the process says, and passes over others.
+func (f *few) expect(word string) string {
+	f.t.Helper()
+	limit := time.After(wait)
+	for {
+		select {
+		case line, ok := <-f.says:
+			if !ok {
+				f.t.Fatalf("the process ended before it said %s", word)
+			}
+			if rest, is := strings.CutPrefix(line, word); is {
+				return strings.TrimSpace(rest)
+			}
+		case <-limit:
+			f.t.Fatalf("the process did not say %s", word)
+		}
+	}
+}
+
+// used is the processor time it has had.
+func (f *few) used() time.Duration {
+	f.t.Helper()
+	tell(f.t, f.in, "\n")
+	n, err := strconv.ParseInt(f.expect(saysTime), 10, 64)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return time.Duration(n)
+}
+
+// startWithFew starts one, which must come to a good end.
+func startWithFew(t *testing.T, kind string, u *forward.Upstream) *few {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(self, "-test.run=^TestFewDescriptors$", "-test.timeout=60s")
+	cmd.Env = append(os.Environ(), fewUpstream+"="+u.Address.String(), fewKind+"="+kind)
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	f := &few{t: t, in: in, says: make(chan string, 1<<16)} // more than any test lets it say
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		defer close(f.says)
+		for lines := bufio.NewScanner(out); lines.Scan(); {
+			f.says <- lines.Text()
+		}
+	}()
+	t.Cleanup(func() {
+		_ = in.Close()
+		<-read
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("the process with few descriptors: %v", err)
+		}
+	})
+	return f
+}
+
+// TestFewDescriptors: who runs out of descriptors pauses, goes on with the
+// clients it has, does not spin, and accepts again once there are some (D5).
+func TestFewDescriptors(t *testing.T) {
+	if os.Getenv(fewUpstream) != "" {
+		runWithFew(t)
+		return
+	}
+	for _, kind := range []string{"loop", "front"} {
+		t.Run(kind, func(t *testing.T) {
+			u := handled(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "here") })
+			f := startWithFew(t, kind, u)
+			address := netip.MustParseAddrPort(f.expect(saysAddress))
+			served := func(c net.Conn, r *bufio.Reader, when string) {
+				t.Helper()
+				tell(t, c, plainGet)
+				if a, body := readWhole(t, r); a.StatusCode != http.StatusOK || string(body) != "here" {
+					t.Errorf("%s: answered %d %s", when, a.StatusCode, body)
+				}
+			}
+			first, answers := dialFront(t, address)
+			served(first, answers, "before")
+			var more []net.Conn
+			for range 2 * fewSpare {
+				c, _ := dialFront(t, address)
+				more = append(more, c)
+			}
+			f.expect(saysPause)
+			const pauses, shortest = 8, 300 * time.Millisecond
+			used, since := f.used(), time.Now()
+			for range pauses {
+				f.expect(saysPause)
+			}
+			took := time.Since(since)
+			if used = f.used() - used; took < shortest || used > took/2 {
+				t.Errorf("%d pauses took %v, and %v of the processor", pauses, took, used)
+			}
+			served(first, answers, "while nobody is accepted")
+			for _, c := range more {
+				_ = c.Close()
+			}
+			c, r := dialFront(t, address)
+			served(c, r, "afterwards")
+			_ = c.Close()
+			_ = first.Close()
+		})
+	}
+}
