@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"sync"
+	"time"
 
 	"github.com/polymath-run/polymath"
 	"github.com/polymath-run/polymath/api/polymathv1"
@@ -10,6 +11,10 @@ import (
 // maxUnsentBytes is how much may wait for a client to read before no more of
 // its calls are read.
 const maxUnsentBytes = 16 << 20
+
+// lazyPause is how long news that nobody waits for may lie, for other news to
+// go with: a message costs more than what is in it.
+const lazyPause = 5 * time.Millisecond
 
 // messageBytes is about how much goes into one message.
 const messageBytes = 1 << 20
@@ -22,8 +27,11 @@ type outbox struct {
 
 	limit int // maxUnsentBytes, but for tests
 
+	later *time.Timer // signals wake, for items that are lazy
+
 	mu       sync.Mutex
 	queue    []item // guarded by mu
+	urgent   bool   // something of queue is not lazy; guarded by mu
 	bytes    int    // of queue, about; guarded by mu
 	inFlight int    // bytes being sent; guarded by mu
 }
@@ -38,10 +46,14 @@ type item struct {
 	grant   *polymathv1.Grant
 	retired *polymathv1.Retired
 	closed  []byte
+	lazy    bool // nobody waits for it
 }
 
 func newOutbox(limit int) *outbox {
-	return &outbox{limit: limit, wake: make(chan struct{}, 1), room: make(chan struct{}, 1)}
+	o := &outbox{limit: limit, wake: make(chan struct{}, 1), room: make(chan struct{}, 1)}
+	o.later = time.AfterFunc(lazyPause, func() { signal(o.wake) })
+	o.later.Stop()
+	return o
 }
 
 // size is about how many bytes an item takes on the wire and in memory.
@@ -66,10 +78,14 @@ func (o *outbox) put(i item) {
 	}
 	o.queue = append(o.queue, i)
 	o.bytes += i.size()
-	first := len(o.queue) == 1
+	first, urgent := len(o.queue) == 1, !i.lazy && !o.urgent
+	o.urgent = o.urgent || urgent
 	o.mu.Unlock()
-	if first {
+	switch {
+	case urgent:
 		signal(o.wake)
+	case first:
+		o.later.Reset(lazyPause)
 	}
 }
 
@@ -85,7 +101,7 @@ func (o *outbox) take() []item {
 	o.bytes -= o.inFlight
 	items := o.queue[:n:n]
 	if o.queue = o.queue[n:]; len(o.queue) == 0 {
-		o.queue = nil
+		o.queue, o.urgent = nil, false
 	} else {
 		signal(o.wake)
 	}

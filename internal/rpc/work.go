@@ -149,7 +149,10 @@ func (st *stream) report(b *node.Batch, r *polymathv1.Report) {
 		st.done(call, polymath.Errorf(polymath.InvalidArgument, "a report of kind %d is none of this version", r.GetKind()))
 		return
 	}
-	b.Propose(cmd, func(err error) { st.done(call, err) })
+	b.Propose(cmd, func(err error) {
+		// The worker goes on without it.
+		st.reply(item{reply: &polymathv1.Reply{Call: call, Error: st.server.refusal(err)}, lazy: err == nil})
+	})
 }
 
 // clip cuts the text of a failure to what the journal takes.
