@@ -135,7 +135,7 @@ func (q *question) judge(a *http.Response) (cause string, err error) {
 	case errors.Is(err, errDiffers):
 		return "", fmt.Errorf("the body for %s, %s %s, is another after %d of %d bytes", q.id, q.method, q.target(), n, size)
 	case err != nil:
-		return causeCut, nil //nolint:nilerr // whoever is killed ends so
+		return causeCut, nil // whoever is killed ends so
 	case n != size || q.mode == modeCut && size > 0:
 		return "", fmt.Errorf("%s %s of %s ended as if whole after %d of %d bytes", q.method, q.target(), q.id, n, size)
 	}
