@@ -3,6 +3,7 @@ package forwardtest
 import (
 	"bytes"
 	"fmt"
+	"net/http"
 	"slices"
 	"strconv"
 	"testing"
@@ -66,7 +67,7 @@ func (s *suite) doubted(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s, framing %d: %v", e.Name, a.framing, err)
 			}
-			if told.Status != 200 || told.Fields.Get("X-Bad") != "" || e.Method != "HEAD" && string(told.Body) != "answer" {
+			if told.Status != 200 || told.Fields.Get("X-Bad") != "" || e.Method != http.MethodHead && string(told.Body) != "answer" {
 				t.Errorf("%s, framing %d: answered %d %v %s", e.Name, a.framing, told.Status, told.Fields, clip(told.Body))
 			}
 			if was := <-first.seen; !bytes.Equal(was.Body, e.Body) || !bytes.Equal(seen.Body, e.Body) {
