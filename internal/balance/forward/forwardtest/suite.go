@@ -52,6 +52,10 @@ const (
 	shortPart          = 4   // with -short one in so many of the written ones, others on each path
 	workers            = 8   // clients at once
 
+	// longestEarly is the longest answer, in bytes, that an upstream of HTTP/2
+	// may give before the request has ended and be sure to get through.
+	longestEarly = 64 << 10
+
 	// arrival is how long after its answer a request may still be on its way: an
 	// early answer overtakes it.
 	arrival = 2 * time.Second
@@ -174,6 +178,9 @@ func (s *suite) client() Client {
 func (s *suite) fits(e *Exchange) *Exchange {
 	if s.path.HTTP2 && (e.Version != 11 || e.Host == "" || e.Target[0] != '/' && e.Target != "*") {
 		return nil
+	}
+	if e.Answer.Early && len(e.Answer.Body) > longestEarly && s.path.http2Behind() {
+		return nil // one of the known limits in DESIGN.md: it may be cut
 	}
 	c := *e
 	if c.Answer.Early && (s.path.HTTP2 || s.path.http2Behind()) {
