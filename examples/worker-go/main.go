@@ -16,13 +16,17 @@ import (
 )
 
 func main() {
+	if len(os.Args) != 2 {
+		log.Fatal("usage: worker-go URL")
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	err := worker.Run(ctx, worker.Options{Server: os.Args[1]},
 		worker.List("shout", shout).Summary("texts in capitals"),
 		worker.Range("collatz", worker.Max, collatz).Summary("the longest way from a number of the range to 1"))
 	if err != nil {
-		log.Println(err)
+		stop()
+		log.Fatal(err)
 	}
 }
 

@@ -1,16 +1,17 @@
 """A worker in Python, with nothing but its standard library:
 
     python3 worker.py http://127.0.0.1:8080
-    polymath submit shout --input '{"items":["a","b"]}' --wait
+    polymath submit reverse --input '{"items":["abc","xyz"]}' --wait
 """
-import json, sys, threading, urllib.error, urllib.request
+import http.client, json, sys, threading, time, urllib.error, urllib.request
 
 
-def shout(text):
-    return text.upper()
+def reverse(text):
+    return text[::-1]
 
 
-FUNCTIONS = {"shout": shout}  # each makes a value of one element of a list
+FUNCTIONS = {"reverse": reverse}  # each makes a value of one element of a list
+BROKEN = (OSError, http.client.HTTPException)  # what a connection may end with
 
 
 def call(method, path, body=None):
@@ -26,7 +27,10 @@ def work(me, lease):
 
     def beat():
         while not done.wait(me["beat_seconds"]):
-            call("POST", me["path"], {"progress": [{"token": lease["token"], "done": len(values)}]})
+            try:
+                call("POST", me["path"], {"progress": [{"token": lease["token"], "done": len(values)}]})
+            except BROKEN:
+                pass  # the exchange that hands in the values meets it, too
 
     thread = threading.Thread(target=beat)
     thread.start()
@@ -41,16 +45,27 @@ def work(me, lease):
         thread.join()
 
 
-me = call("POST", "/v1/workers", {"name": "python", "slots": 1, "functions": [{"name": n, "kind": "list"} for n in FUNCTIONS]})
-me["path"] = f"/v1/workers/{me['id']}/exchange"
-report = {}
+if len(sys.argv) != 2:
+    sys.exit("usage: python3 worker.py URL")
+me, report = None, {}
 try:
     while True:  # hand in what is done, wait for what there is to do
-        told = call("POST", me["path"], {**report, "wait_seconds": 30})
-        report = {"fail": [{"token": r["token"], "error": r["error"]["detail"]} for r in told["refused"] if r["error"]["code"] != "stale_token"]}
-        for lease in told["leases"]:  # one: that is how many slots there are
-            report = work(me, lease)
+        try:
+            if me is None:
+                me = call("POST", "/v1/workers", {"name": "python", "slots": 1, "functions": [{"name": n, "kind": "list"} for n in FUNCTIONS]})
+                me["path"], report = f"/v1/workers/{me['id']}/exchange", {}
+            told = call("POST", me["path"], {**report, "wait_seconds": 30})
+            report = {"fail": [{"token": r["token"], "error": r["error"]["detail"]} for r in told["refused"] if r["error"]["code"] != "stale_token"]}
+            for lease in told["leases"]:  # one: that is how many slots there are
+                report = work(me, lease)
+        except BROKEN as error:
+            refused = isinstance(error, urllib.error.HTTPError)
+            reason = json.load(error)["detail"] if refused else error
+            if refused and me is None and error.code < 500:
+                sys.exit(f"the server refuses this worker: {reason}")
+            print(f"the connection broke, joining again: {reason}", file=sys.stderr)
+            me = None
+            time.sleep(1)
 except KeyboardInterrupt:
-    call("DELETE", f"/v1/workers/{me['id']}")
-except urllib.error.URLError as error:
-    sys.exit(f"the server does not answer, or has given this worker up: {error}")
+    if me:
+        call("DELETE", f"/v1/workers/{me['id']}")

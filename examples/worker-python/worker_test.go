@@ -2,9 +2,15 @@
 package python
 
 import (
+	"bufio"
+	"io"
 	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
+	"strings"
 	"testing"
 
 	"github.com/polymath-run/polymath"
@@ -16,44 +22,19 @@ import (
 // TestWorker has a server calculate what only the worker can, fail what it
 // cannot, and lose it in order (P3).
 func TestWorker(t *testing.T) {
-	python, err := exec.LookPath("python3")
-	if err != nil {
-		t.Skip("SKIPPED: the worker in Python: there is no python3 here")
-	}
-	s, err := app.Serve(t.Context(), app.ServerOptions{
-		Options: app.Options{Directory: t.TempDir(), Log: slog.New(slog.DiscardHandler)},
-		Listen:  []string{"127.0.0.1:0"}, Functions: all.Set(false),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := serve(t, t.TempDir(), "127.0.0.1:0")
 	defer s.Close()
-	c, err := client.Dial(t.Context(), s.URL(), client.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	cmd := exec.CommandContext(t.Context(), python, "worker.py", s.URL())
-	cmd.Stderr = os.Stderr
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	for e, err := range c.Events(t.Context(), "0:0.0:0") {
-		if err != nil {
-			t.Fatal(err)
-		}
-		if e.Happened != nil && e.Happened.Type == "run.polymath.worker.joined.v1" {
-			break
-		}
-	}
+	c := dial(t, s)
+	cmd := worker(t, s.URL(), os.Stderr)
+	joined(t, c)
 	for range 3 {
-		answer, err := c.Run(t.Context(), client.Request{Function: "shout", Input: `{"items":["ada","bob","<&>"]}`})
-		if err != nil || string(answer) != `["ADA","BOB","<&>"]` {
+		answer, err := c.Run(t.Context(), client.Request{Function: "reverse", Input: `{"items":["abc","xy","<&>"]}`})
+		if err != nil || string(answer) != `["cba","yx",">&<"]` {
 			t.Errorf("%s, %v", answer, err)
 		}
 	}
-	if _, err := c.Run(t.Context(), client.Request{Function: "shout", Input: `{"items":[1]}`, Attempts: 1}); polymath.CodeOf(err) != polymath.JobFailed {
-		t.Errorf("a number has no capitals, but: %v", err)
+	if _, err := c.Run(t.Context(), client.Request{Function: "reverse", Input: `{"items":[1]}`, Attempts: 1}); polymath.CodeOf(err) != polymath.JobFailed {
+		t.Errorf("a number cannot be reversed, but: %v", err)
 	}
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
@@ -63,5 +44,108 @@ func TestWorker(t *testing.T) {
 	}
 	if left, err := c.Workers(t.Context()); err != nil || len(left) > 0 {
 		t.Errorf("%v, %v: it did not leave", left, err)
+	}
+}
+
+// TestWorkerWaitsForItsServer starts the worker before the server, has the
+// server go away and come back, and finds the worker at work each time (P3).
+func TestWorkerWaitsForItsServer(t *testing.T) {
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := free.Addr().String()
+	if err := free.Close(); err != nil {
+		t.Fatal(err)
+	}
+	stderr, to := io.Pipe()
+	worker(t, "http://"+address, to)
+	said := bufio.NewScanner(stderr)
+	if !said.Scan() || !strings.HasPrefix(said.Text(), "the connection broke, joining again: ") {
+		t.Fatalf("it said %q", said.Text())
+	}
+	go func() { _, _ = io.Copy(io.Discard, stderr) }()
+	directory := t.TempDir()
+	for again := range 2 {
+		s := serve(t, directory, address)
+		c := dial(t, s)
+		for { // until it has joined
+			if _, err := c.Function(t.Context(), "reverse"); polymath.CodeOf(err) != polymath.NotFound {
+				break
+			}
+		}
+		answer, err := c.Run(t.Context(), client.Request{Function: "reverse", Input: `{"items":["abc"]}`})
+		c.Close()
+		if err != nil || string(answer) != `["cba"]` {
+			t.Errorf("after %d restarts: %s, %v", again, answer, err)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestWorkerIsRefused has a server that will not have the worker: it says why.
+func TestWorkerIsRefused(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusConflict)
+		_, _ = io.WriteString(w, `{"detail":"reverse is another function here"}`)
+	}))
+	defer s.Close()
+	var stderr strings.Builder
+	err := worker(t, s.URL, &stderr).Wait()
+	if err == nil || stderr.String() != "the server refuses this worker: reverse is another function here\n" {
+		t.Errorf("%v, and it said %q", err, &stderr)
+	}
+}
+
+// worker starts the worker.
+func worker(t *testing.T, url string, stderr io.Writer) *exec.Cmd {
+	t.Helper()
+	python, err := exec.LookPath("python3")
+	if err != nil {
+		t.Skip("SKIPPED: the worker in Python: there is no python3 here")
+	}
+	cmd := exec.CommandContext(t.Context(), python, "worker.py", url)
+	cmd.Stderr = stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return cmd
+}
+
+// serve starts a server without workers of its own.
+func serve(t *testing.T, directory, address string) *app.Server {
+	t.Helper()
+	s, err := app.Serve(t.Context(), app.ServerOptions{
+		Options: app.Options{Directory: directory, Log: slog.New(slog.DiscardHandler)},
+		Listen:  []string{address}, Functions: all.Set(false),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func dial(t *testing.T, s *app.Server) *client.Client {
+	t.Helper()
+	c, err := client.Dial(t.Context(), s.URL(), client.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
+}
+
+// joined waits until a worker has joined.
+func joined(t *testing.T, c *client.Client) {
+	t.Helper()
+	for e, err := range c.Events(t.Context(), "0:0.0:0") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Happened != nil && e.Happened.Type == "run.polymath.worker.joined.v1" {
+			return
+		}
 	}
 }
