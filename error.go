@@ -90,14 +90,30 @@ func (c Code) row() codeRow {
 	return codeTable[c-1]
 }
 
-// String is the name used in problem types and JSON.
-func (c Code) String() string { return c.row().name }
+// String is the name used in problem types and JSON; "ok" for 0, the code of
+// no error.
+func (c Code) String() string {
+	if c == 0 {
+		return "ok"
+	}
+	return c.row().name
+}
 
 // HTTPStatus is the status a request that failed with this code gets.
-func (c Code) HTTPStatus() int { return c.row().status }
+func (c Code) HTTPStatus() int {
+	if c == 0 {
+		return 200
+	}
+	return c.row().status
+}
 
 // ExitCode is what a command that failed with this code exits with.
-func (c Code) ExitCode() int { return c.row().exit }
+func (c Code) ExitCode() int {
+	if c == 0 {
+		return ExitDone
+	}
+	return c.row().exit
+}
 
 // Problem is the RFC 9457 problem type of the code.
 func (c Code) Problem() string { return "urn:polymath:problem:" + c.String() }

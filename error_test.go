@@ -57,7 +57,7 @@ func TestCodes(t *testing.T) {
 		seen[w.name] = true
 	}
 	for n := range 256 {
-		if c := polymath.Code(n); (n == 0 || n > len(want)) && (c.String() != "internal" || c.HTTPStatus() != 500 || c.ExitCode() != 1) {
+		if c := polymath.Code(n); n > len(want) && (c.String() != "internal" || c.HTTPStatus() != 500 || c.ExitCode() != 1) {
 			t.Errorf("unknown code %d is %v", n, c)
 		}
 	}
@@ -73,6 +73,9 @@ func TestErrors(t *testing.T) {
 	}
 	if err.Error() != "reading the job: job 7: EOF" {
 		t.Errorf("text %q", err)
+	}
+	if none := polymath.CodeOf(nil); none.String() != "ok" || none.HTTPStatus() != 200 || none.ExitCode() != 0 {
+		t.Errorf("no error is %v, status %d, exit %d", none, none.HTTPStatus(), none.ExitCode())
 	}
 	if polymath.CodeOf(nil) != 0 || polymath.CodeOf(io.EOF) != polymath.Internal {
 		t.Error("nil has code 0, and a foreign error is internal")
