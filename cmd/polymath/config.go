@@ -28,6 +28,8 @@ const maxConfigBytes = 1 << 20
 // then from the configuration file. The parameters of functions have none: a
 // calculation stands on its command line.
 func (s *settings) configure(cmd *cobra.Command) error {
+	s.typed = make(map[string]bool)
+	cmd.Flags().Visit(func(f *pflag.Flag) { s.typed[f.Name] = true })
 	if err := s.fromEnvironment(cmd.Flags()); err != nil {
 		return err
 	}
@@ -66,7 +68,7 @@ func (s *settings) fromEnvironment(flags *pflag.FlagSet) (err error) {
 			return
 		}
 		if bad := flags.Set(f.Name, text); bad != nil {
-			err = polymath.Errorf(polymath.InvalidArgument, "the environment variable %s: %w", name, bad)
+			err = polymath.Errorf(polymath.InvalidArgument, "the environment variable %s: %w", name, expected(bad))
 		}
 	})
 	return err
@@ -104,7 +106,7 @@ func (s *settings) fromFile(cmd *cobra.Command) error {
 			return polymath.Errorf(polymath.InvalidArgument, "the configuration file %s, line %d: %w", path, node.Line, unknown("setting", name, known))
 		}
 		if err := set(cmd.Flags(), name, &node); err != nil {
-			return polymath.Errorf(polymath.InvalidArgument, "the configuration file %s, line %d: %s: %w", path, node.Line, name, err)
+			return polymath.Errorf(polymath.InvalidArgument, "the configuration file %s, line %d: %s: %w", path, node.Line, name, expected(err))
 		}
 	}
 	return nil

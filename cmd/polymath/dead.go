@@ -39,7 +39,7 @@ allowed. A queue with 100,000 of them refuses new work. A letter is named JOB:UN
 		Args:              noArguments,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := o.check(); err != nil {
+			if err := o.check(o.typed); err != nil {
 				return err
 			}
 			if o.job != "" {

@@ -25,7 +25,10 @@ func (p *paging) flags(flags *pflag.FlagSet) {
 	flags.StringVar(&p.after, "after", "", "the `cursor` to go on after")
 }
 
-func (p *paging) check() error {
+func (p *paging) check(typed map[string]bool) error {
+	if p.all && typed["limit"] {
+		return polymath.Errorf(polymath.InvalidArgument, "give either --all or --limit, not both")
+	}
 	if p.limit < 1 || p.limit > api.MaxPage {
 		return polymath.Errorf(polymath.InvalidArgument, "--limit is %d: it must be from 1 to %d; --all lists all", p.limit, api.MaxPage)
 	}
@@ -53,7 +56,7 @@ func jobsCommand(s *settings) *cobra.Command {
 		Args:              noArguments,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := o.check(); err != nil {
+			if err := o.check(o.typed); err != nil {
 				return err
 			}
 			if o.state != "" {

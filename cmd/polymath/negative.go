@@ -45,6 +45,22 @@ func shieldNegatives(root *cobra.Command, args []string) []string {
 	return append(append(out, "--"), arguments...)
 }
 
+// dropDashes lets a "--" stand between a command and the one below it, as in
+// "run -- primes 1e6": the function is no argument.
+func dropDashes(root *cobra.Command, args []string) []string {
+	at := slices.Index(args, "--")
+	if at < 0 {
+		return args
+	}
+	without := slices.Delete(slices.Clone(args), at, at+1)
+	above, _, err := root.Find(args[:at])
+	below, _, bad := root.Find(without)
+	if err != nil || bad != nil || above == root || below.Parent() != above {
+		return args
+	}
+	return without
+}
+
 // isNegative reports whether an argument is a number below zero and no flag.
 func isNegative(arg string) bool {
 	return len(arg) > 1 && arg[0] == '-' && (arg[1] == '.' || '0' <= arg[1] && arg[1] <= '9')

@@ -31,6 +31,7 @@ type settings struct {
 	config string // the configuration file; "" is the default
 	output string // outputText or outputJSON
 	dev    bool
+	typed  map[string]bool // the flags on the command line
 }
 
 // The values of --output.
@@ -42,7 +43,7 @@ const (
 // run runs the program and returns its exit code.
 func run(ctx context.Context, args []string, s surroundings) int {
 	root := rootCommand(&settings{surroundings: s})
-	root.SetArgs(shieldNegatives(root, args))
+	root.SetArgs(shieldNegatives(root, dropDashes(root, args)))
 	root.SetIn(s.stdin)
 	root.SetOut(s.stdout)
 	root.SetErr(s.stderr)
@@ -97,6 +98,7 @@ func rootCommand(s *settings) *cobra.Command {
 		submitCommand(s), jobsCommand(s), jobCommand(s), watchCommand(s), cancelCommand(s),
 		deadCommand(s), queuesCommand(s), workersCommand(s), balanceCommand(s),
 		verifyCommand(s), functionsCommand(s), simCommand(s), manCommand(s), versionCommand(s))
+	refuseStrangers(root)
 	return root
 }
 
@@ -175,7 +177,7 @@ func (s *settings) readArgument(text string) (string, error) {
 func badFlag(cmd *cobra.Command, err error) error {
 	var missing *pflag.NotExistError
 	if !errors.As(err, &missing) {
-		return polymath.Errorf(polymath.InvalidArgument, "%w", err)
+		return polymath.Errorf(polymath.InvalidArgument, "%w", expected(err))
 	}
 	// The flags before the function's name are read by run, which cannot know
 	// those of a function that does not exist.
@@ -190,6 +192,55 @@ func badFlag(cmd *cobra.Command, err error) error {
 	var names []string
 	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, "--"+f.Name) })
 	return unknown("flag", "--"+missing.GetSpecifiedName(), names)
+}
+
+// expected says what a flag takes, where the flag package says how it failed to
+// read it.
+func expected(err error) error {
+	bad, ok := errors.AsType[*pflag.InvalidValueError](err)
+	if !ok {
+		return err
+	}
+	kind := bad.GetFlag().Value.Type()
+	switch {
+	case kind == "bool":
+		kind = "true or false"
+	case kind == "duration":
+		kind = "a duration such as 90s or 12h"
+	case strings.HasPrefix(kind, "int"), strings.HasPrefix(kind, "uint"):
+		kind = "a whole number"
+	default:
+		return err
+	}
+	_, usage := pflag.UnquoteUsage(bad.GetFlag())
+	return fmt.Errorf("--%s is %.40q: it must be %s (%s)", bad.GetFlag().Name, bad.GetValue(), kind, usage)
+}
+
+// refuseStrangers has help and completion refuse what they know nothing of.
+func refuseStrangers(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for _, cmd := range root.Commands() {
+		switch cmd.Name() {
+		case "help":
+			cmd.Run = nil
+			cmd.RunE = func(_ *cobra.Command, args []string) error {
+				about, rest, err := root.Find(args)
+				if err != nil || len(rest) > 0 {
+					return unknown("command", rest[0], subcommands(about))
+				}
+				return about.Help()
+			}
+		case "completion":
+			cmd.Args = cobra.ArbitraryArgs
+			cmd.RunE = func(cmd *cobra.Command, args []string) error {
+				if len(args) > 0 {
+					return unknown("shell", args[0], subcommands(cmd))
+				}
+				return cmd.Help()
+			}
+		}
+	}
 }
 
 // noArguments refuses arguments.

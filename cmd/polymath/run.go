@@ -127,6 +127,11 @@ func (r *runSettings) checkOptions() error {
 	if r.workers < 0 || r.workers > maxWorkers {
 		return polymath.Errorf(polymath.InvalidArgument, "--workers is %d: it must be from 1 to %d, or 0 for all cores", r.workers, maxWorkers)
 	}
+	for _, name := range []string{"workers", "new"} {
+		if r.server != "" && r.typed[name] {
+			return polymath.Errorf(polymath.InvalidArgument, "--%s is for a calculation here, not at the server %s: leave it out, or calculate here with --server ''", name, r.server)
+		}
+	}
 	return r.check()
 }
 

@@ -48,6 +48,16 @@ func (s *screen) wipe() {
 	_, _ = io.WriteString(s.out, s.cleared())
 }
 
+// leave lets the progress stand, and goes on below it.
+func (s *screen) leave() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.shown > 0 {
+		s.shown = 0
+		_, _ = io.WriteString(s.out, "\n")
+	}
+}
+
 // Write writes whole lines that stay.
 func (s *screen) Write(lines []byte) (int, error) {
 	s.mu.Lock()

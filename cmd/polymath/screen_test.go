@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -92,5 +94,35 @@ func TestWall(t *testing.T) {
 		if c.width == 80 && (!strings.Contains(lines[0], " 30.0 % [") || lines[maxDrawn] != "and 5 more") {
 			t.Errorf("%q", lines)
 		}
+	}
+}
+
+// TestWatchIsInterrupted lets go of two jobs: both are named, below the
+// progress.
+func TestWatchIsInterrupted(t *testing.T) {
+	env := map[string]string{"POLYMATH_SERVER": server(t)}
+	var ids []string
+	for range 2 {
+		p := program{args: []string{"submit", "sleep", "1000", "--duration", "1s"}, env: env}
+		if code := p.run(t); code != polymath.ExitDone {
+			t.Fatalf("exit code %d: %s", code, &p.stderr)
+		}
+		ids = append(ids, strings.TrimSpace(p.stdout.String()))
+	}
+	ctx, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
+	var stderr bytes.Buffer
+	s := surroundings{
+		lookup: func(name string) (string, bool) { v, ok := env[name]; return v, ok },
+		stdout: new(bytes.Buffer), stderr: onWrite{&stderr, interrupt},
+		width: func() int { return 80 },
+	}
+	if code := run(ctx, append([]string{"watch"}, ids...), s); code != polymath.ExitInterrupted {
+		t.Fatalf("exit code %d: %s", code, &stderr)
+	}
+	a, b := ids[0], ids[1]
+	said := stderr.String()[strings.LastIndexByte(strings.TrimSpace(stderr.String()), '\n')+1:]
+	if !strings.Contains(said, "detached from "+a+" "+b) && !strings.Contains(said, "detached from "+b+" "+a) || !strings.HasPrefix(said, "polymath: ") {
+		t.Errorf("said %q", &stderr)
 	}
 }

@@ -153,11 +153,25 @@ func (o *watchSettings) several(ctx context.Context, c *client.Client, ids []pol
 				first = err
 			}
 			if polymath.CodeOf(err) == polymath.Interrupted {
-				return err
+				w.screen.leave()
+				return o.detachedAll(e.job, w.open)
 			}
 		}
 	}
 	return first
+}
+
+// detachedAll says how to come back to several jobs that were let go of.
+func (o *watchSettings) detachedAll(first *tracked, others []*tracked) error {
+	ids := first.id.String()
+	for _, t := range others {
+		ids += " " + t.id.String()
+	}
+	back := "polymath watch " + ids
+	if o.server != defaultServer {
+		back += " --server " + o.server
+	}
+	return polymath.Errorf(polymath.Interrupted, "detached from %s, which go on: '%s' comes back", ids, back)
 }
 
 // ended prints the end of one of several jobs; the error is that of the job.
