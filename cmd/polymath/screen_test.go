@@ -121,7 +121,8 @@ func TestWatchIsInterrupted(t *testing.T) {
 		t.Fatalf("exit code %d: %s", code, &stderr)
 	}
 	a, b := ids[0], ids[1]
-	said := stderr.String()[strings.LastIndexByte(strings.TrimSpace(stderr.String()), '\n')+1:]
+	lines := strings.Split(strings.TrimSuffix(stderr.String(), "\n"), "\n")
+	said := lines[len(lines)-1]
 	if !strings.Contains(said, "detached from "+a+" "+b) && !strings.Contains(said, "detached from "+b+" "+a) || !strings.HasPrefix(said, "polymath: ") {
 		t.Errorf("said %q", &stderr)
 	}
