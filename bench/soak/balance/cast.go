@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -39,6 +40,15 @@ func (m *member) start(ctx context.Context) error {
 	m.process, err = process.Start(exec.CommandContext(ctx, self, upstreamRole, m.plain, m.secure, m.journal))
 	m.stopped = false
 	return err
+}
+
+// listens is whether it can be connected to.
+func (m *member) listens(ctx context.Context) error {
+	nc, err := new(net.Dialer).DialContext(ctx, "tcp", m.plain)
+	if err != nil {
+		return err
+	}
+	return nc.Close()
 }
 
 // signal sends a signal to its process.

@@ -76,6 +76,8 @@ func (v *visitor) question() *question {
 	q := newQuestion(fmt.Sprintf("%s-%d", v.name, v.asked), v.random)
 	if !v.strict && v.random.IntN(60) == 0 && q.method == http.MethodGet {
 		q.mode = modeCut
+	} else if !v.strict && v.random.IntN(40) == 0 {
+		q.mode = modeDoubt
 	}
 	return q
 }
@@ -334,7 +336,7 @@ func (v *visitor) slowRead(ctx context.Context) {
 	if nc == nil {
 		return
 	}
-	defer nc.Close() //nolint:errcheck // all was said
+	defer nc.Close()                //nolint:errcheck // all was said
 	_ = nc.SetReadBuffer(256 << 10) // it is only slower without
 	q := v.question()
 	q.method, q.upload, q.size, q.mode = http.MethodGet, 0, bigAnswer, []string{modePlain, modeChunked}[v.random.IntN(2)]

@@ -24,7 +24,7 @@ const fixed = `threads: 1
 health: {interval: 200ms, timeout: 300ms, path: /health, rise: 1, fall: 2, slow-start: 500ms}
 ejection: {for: 500ms, longest: 1s}
 breaker: {open: 1s}
-timeouts: {head: 2s, body: 2s, connect: 500ms, first-byte: 1s, answer: 2s, keep-alive: 3s, idle: 1s, write: 2s, tunnel: 2s}
+timeouts: {head: 2s, body: 2s, connect: 500ms, first-byte: 1s, answer: 2s, keep-alive: 3s, idle: 1s, write: 2s, tunnel: 2s, request: 15s, field: X-Wait}
 upstream-tls: {insecure: true}
 watch: 100ms
 `

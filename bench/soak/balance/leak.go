@@ -17,7 +17,7 @@ import (
 
 const (
 	countEvery = 50 * time.Millisecond
-	countFor   = 2 * time.Second  // at the start: what is there now and then is no floor
+	samples    = 21               // of one census: health checks come and go, and so does what answers us
 	emptyFor   = 20 * time.Second // at the end: more than any connection may be idle
 )
 
@@ -49,27 +49,29 @@ func (c *cast) count(ctx context.Context) (now census, err error) {
 // descriptors is where the system lists them.
 func (c *cast) descriptors() string { return fmt.Sprintf("/proc/%d/fd", c.balancer.Pid()) }
 
-// least counts for some time, until enough says so, and gives the least of each:
-// health checks come and go.
-func (c *cast) least(ctx context.Context, length time.Duration, enough func(census) bool) (census, error) {
-	least, err := c.count(ctx)
-	for end := time.Now().Add(length); err == nil && time.Now().Before(end) && !enough(least); {
-		var now census
-		if now, err = c.count(ctx); err == nil {
-			least = census{min(least.descriptors, now.descriptors), min(least.goroutines, now.goroutines)}
+// census counts for some time and takes the middle of each.
+func (c *cast) census(ctx context.Context) (census, error) {
+	var descriptors, goroutines []int
+	for range samples {
+		now, err := c.count(ctx)
+		if err = errors.Join(err, ctx.Err()); err != nil {
+			return now, err
+		}
+		descriptors, goroutines = append(descriptors, now.descriptors), append(goroutines, now.goroutines)
+	}
+	slices.Sort(descriptors)
+	slices.Sort(goroutines)
+	return census{descriptors[samples/2], goroutines[samples/2]}, nil
+}
+
+// leaks counts after all clients have left, until no more is there than before.
+func (c *cast) leaks(ctx context.Context, before census) (census, error) {
+	for end := time.Now().Add(emptyFor); ; {
+		now, err := c.census(ctx)
+		if err != nil || now.over(before) == (census{}) || time.Now().After(end) {
+			return now, err
 		}
 	}
-	return least, errors.Join(err, ctx.Err())
-}
-
-// baseline counts before there was any client.
-func (c *cast) baseline(ctx context.Context) (census, error) {
-	return c.least(ctx, countFor, func(census) bool { return false })
-}
-
-// leaks counts after all clients have left.
-func (c *cast) leaks(ctx context.Context, before census) (census, error) {
-	return c.least(ctx, emptyFor, func(now census) bool { return now.over(before) == census{} })
 }
 
 // obituary ends a balancer that has more than it should so that it says what its

@@ -81,7 +81,7 @@ func soak(ctx context.Context, s settings, out io.Writer) (err error) {
 	}
 	defer func() { err = errors.Join(err, c.end()) }()
 	random := rand.New(rand.NewPCG(s.seed, 0))
-	before, err := c.baseline(ctx)
+	before, err := c.census(ctx)
 	if err != nil {
 		return fmt.Errorf("before the clients, seed %d: %w", s.seed, err)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -9,8 +10,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"bufio"
 )
 
 // TestMain makes the test's program play the other role, too.
@@ -73,6 +72,13 @@ func TestJudge(t *testing.T) {
 		if got != c.want && c.want != "" || (err == nil) != (c.want != "") {
 			t.Errorf("%s: %q, %v", name, got, err)
 		}
+	}
+}
+
+// TestOver: less than before is no leak, and makes none good.
+func TestOver(t *testing.T) {
+	if got := (census{descriptors: 5, goroutines: 2}).over(census{descriptors: 3, goroutines: 9}); got != (census{descriptors: 2}) {
+		t.Errorf("%+v", got)
 	}
 }
 

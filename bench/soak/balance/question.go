@@ -70,6 +70,9 @@ func (q *question) head() string {
 	case q.upload > 0 || q.method == http.MethodPost:
 		_, _ = fmt.Fprintf(&b, "Content-Length: %d\r\n", q.upload)
 	}
+	if len(q.id)%2 == 0 { // the others leave it to the balancer
+		_, _ = fmt.Fprintf(&b, "%s: %d\r\n", fieldWait, waits-1)
+	}
 	if q.expect {
 		b.WriteString("Expect: 100-continue\r\n")
 	}
@@ -116,8 +119,14 @@ func (q *question) judge(a *http.Response) (cause string, err error) {
 	if id == "" && a.StatusCode >= http.StatusInternalServerError && a.Header.Get("Content-Type") == "application/problem+json" {
 		return q.refused(a)
 	}
-	if a.StatusCode != http.StatusOK || id != q.id {
-		return "", fmt.Errorf("%s %s of %s was answered %d for %q", q.method, q.target(), q.id, a.StatusCode, id)
+	right := causeRight
+	if a.StatusCode == http.StatusServiceUnavailable && q.mode == modeDoubt {
+		right = causeDoubt
+	} else if a.StatusCode != http.StatusOK {
+		id = "" // nobody's
+	}
+	if id == "" || id != q.id {
+		return "", fmt.Errorf("%+v was answered %d for %q", *q, a.StatusCode, id)
 	}
 	if q.mode != modeEarly {
 		sum := crc32.NewIEEE()
@@ -139,7 +148,7 @@ func (q *question) judge(a *http.Response) (cause string, err error) {
 	case n != size || q.mode == modeCut && size > 0:
 		return "", fmt.Errorf("%s %s of %s ended as if whole after %d of %d bytes", q.method, q.target(), q.id, n, size)
 	}
-	return causeRight, nil
+	return right, nil
 }
 
 // refused looks at an answer of the balancer's own.

@@ -16,6 +16,7 @@ const (
 	causeRight  = "right"
 	causeCut    = "the answer was cut short"
 	causeBehind = "behind one that ended its connection"
+	causeDoubt  = "503 by an upstream"
 	causeLeft   = "the client left"
 )
 

@@ -96,10 +96,15 @@ func (c *cast) stop(ctx context.Context, random *rand.Rand) error {
 	return m.signal(syscall.SIGCONT)
 }
 
-// slow has an upstream be slow for some time.
-func (c *cast) slow(_ context.Context, random *rand.Rand) error {
+// slow has an upstream be slow for some time. One that was just started has to
+// know the signal first: it would die of it.
+func (c *cast) slow(ctx context.Context, random *rand.Rand) error {
 	c.counts["slow"]++
-	return c.any(random).signal(syscall.SIGUSR1)
+	m := c.any(random)
+	if err := m.process.Ready(ctx, m.listens); err != nil {
+		return err
+	}
+	return m.signal(syscall.SIGUSR1)
 }
 
 // restart ends an upstream in order and starts it again.

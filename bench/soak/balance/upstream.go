@@ -5,7 +5,7 @@ import (
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
-	"crypto/rand"
+	secret "crypto/rand"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
@@ -15,6 +15,7 @@ import (
 	"io"
 	"log"
 	"math/big"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -34,9 +35,13 @@ const upstreamRole = "-role-upstream"
 
 // The fields of requests and answers.
 const (
-	fieldID  = "X-Id"
-	fieldGot = "X-Got" // what arrived of a body: its length and CRC-32
+	fieldID   = "X-Id"
+	fieldGot  = "X-Got"  // what arrived of a body: its length and CRC-32
+	fieldWait = "X-Wait" // how long is left for an answer, in seconds
 )
+
+// waits is the longest that is left, in seconds.
+const waits = 15
 
 // How answers come; query "mode".
 const (
@@ -45,6 +50,7 @@ const (
 	modeCut     = "cut"     // half of it, and the end of the connection
 	modeEarly   = "early"   // before the request's body was read
 	modeHint    = "hint"    // behind a 103
+	modeDoubt   = "doubt"   // with a 503 every other time
 )
 
 const (
@@ -126,12 +132,12 @@ func listen(address string) (l net.Listener, err error) {
 
 // ownCertificate is one that nobody has signed.
 func ownCertificate() (tls.Certificate, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	key, err := ecdsa.GenerateKey(elliptic.P256(), secret.Reader)
 	if err != nil {
 		return tls.Certificate{}, err
 	}
 	about := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(24 * time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
-	der, err := x509.CreateCertificate(rand.Reader, about, about, key.Public(), key)
+	der, err := x509.CreateCertificate(secret.Reader, about, about, key.Public(), key)
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
 }
 
@@ -145,6 +151,10 @@ func (s *backend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		<-time.After(slowAnswer)
 	}
 	w.Header().Set(fieldID, id)
+	if left, err := strconv.ParseFloat(r.Header.Get(fieldWait), 64); err != nil || left <= 0 || left > waits {
+		w.WriteHeader(http.StatusTeapot) // it was not told how long is left, or wrong
+		return
+	}
 	if r.Header.Get("Upgrade") != "" {
 		upgrade(w)
 		return
@@ -169,6 +179,9 @@ func (s *backend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if mode != modeChunked {
 		w.Header().Set("Content-Length", strconv.FormatInt(size, 10))
+	}
+	if mode == modeDoubt && rand.IntN(2) == 0 {
+		w.WriteHeader(http.StatusServiceUnavailable)
 	}
 	answer(w, id, size, mode)
 }
