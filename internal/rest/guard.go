@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"fmt"
 	"net"
 	"net/http"
 	"slices"
@@ -24,7 +25,8 @@ func Guard(next http.Handler, hosts []string) http.Handler {
 		known := hosts == nil || net.ParseIP(name) != nil ||
 			slices.ContainsFunc(hosts, func(h string) bool { return strings.EqualFold(h, name) })
 		if !known {
-			writeProblem(w, bare(r, http.StatusForbidden, "this server is not known as that host: it must be told the names it may be called by"))
+			writeProblem(w, bare(r, http.StatusForbidden,
+				fmt.Sprintf("this server is not known as %.80q: tell it the names it may be called by, --host NAME", name)))
 			return
 		}
 		inner.ServeHTTP(w, r)

@@ -76,6 +76,7 @@ func New(b Backend, o Options) http.Handler {
 	}
 	f.api = humago.New(f.mux, f.config())
 	f.api.UseMiddleware(patch)
+	f.mux.Handle("GET /{$}", http.RedirectHandler("/api", http.StatusFound)) // whoever looks with a browser
 	f.jobOperations()
 	f.detailOperations()
 	f.letterOperations()

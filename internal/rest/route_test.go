@@ -9,6 +9,15 @@ import (
 	"github.com/polymath-run/polymath/internal/rest"
 )
 
+// TestRoot leads a browser to the page of the API.
+func TestRoot(t *testing.T) {
+	w := httptest.NewRecorder()
+	rest.New(nil, rest.Options{}).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", http.NoBody))
+	if w.Code != http.StatusFound || w.Header().Get("Location") != "/api" {
+		t.Errorf("%d, to %q", w.Code, w.Header().Get("Location"))
+	}
+}
+
 // TestPattern: whoever stands before the API learns from the request which
 // pattern took it, so that requests can be counted without their ids.
 func TestPattern(t *testing.T) {
