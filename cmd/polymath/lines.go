@@ -70,7 +70,7 @@ func (b *batch) run(ctx context.Context, from io.Reader) error {
 		return polymath.Errorf(polymath.InvalidArgument, "read line %d of the inputs: %w", b.line+1, err)
 	}
 	if b.refused > 0 {
-		return polymath.Errorf(polymath.CodeOf(b.first), "%d of the inputs were refused or failed", b.refused)
+		return polymath.Errorf(polymath.CodeOf(b.first), "refused or failed: %d of the inputs", b.refused)
 	}
 	return nil
 }

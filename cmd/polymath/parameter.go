@@ -76,6 +76,9 @@ func fields(flags *pflag.FlagSet, d function.Description, args []string) (map[st
 		if _, twice := given[p.Name]; twice {
 			return nil, polymath.Errorf(polymath.InvalidArgument, "%q is given twice: as an argument and as --%s", p.Name, p.Name)
 		}
+		if hint := listHint(d); hint != "" && p.Type != function.Integers && p.Type != function.Pairs && strings.ContainsAny(text, ",;") {
+			return nil, polymath.Errorf(polymath.InvalidArgument, "%s is %.40q, which is no single number%s", p.Name, text, hint)
+		}
 		given[p.Name] = parameter{p, text}
 	}
 	return given, nil

@@ -32,6 +32,9 @@ func (r *remote) dial(ctx context.Context) (*client.Client, error) {
 	if ctx.Err() != nil {
 		return nil, polymath.Errorf(polymath.Interrupted, "interrupted while connecting to %s", r.server)
 	}
+	if r.server == defaultServer && polymath.CodeOf(err) == polymath.Unavailable {
+		return nil, polymath.Errorf(polymath.Unavailable, "%w; 'polymath up' starts one", err)
+	}
 	return c, err
 }
 

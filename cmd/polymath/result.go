@@ -56,6 +56,9 @@ func (s *settings) printResult(out result) error {
 
 // failure is the error for a job without an answer.
 func (out *result) failure() error {
+	if out.State == polymath.Cancelled.String() {
+		return polymath.Errorf(polymath.JobFailed, "%s was cancelled", out.Job)
+	}
 	return polymath.Errorf(polymath.JobFailed, "%s %s: %s", out.Job, out.State, out.Error)
 }
 

@@ -43,6 +43,9 @@ const (
 // run runs the program and returns its exit code.
 func run(ctx context.Context, args []string, s surroundings) int {
 	root := rootCommand(&settings{surroundings: s})
+	if len(args) > 0 && strings.HasPrefix(args[0], cobra.ShellCompRequestCmd) {
+		plainUsage(root)
+	}
 	root.SetArgs(shieldNegatives(root, dropDashes(root, args)))
 	root.SetIn(s.stdin)
 	root.SetOut(s.stdout)
@@ -187,11 +190,19 @@ func badFlag(cmd *cobra.Command, err error) error {
 	case cmd.Name() == runName:
 		return unknown("function", name, subcommands(cmd))
 	case cmd.Name() == submitName:
-		return polymath.Errorf(polymath.InvalidArgument, "the function %.40q is not built in: give its input as --input '{...}'", name)
+		hint := ""
+		if meant := near(name, subcommands(cmd)); len(meant) > 0 {
+			hint = ", or did you mean " + strings.Join(meant, " or ") + "?"
+		}
+		return polymath.Errorf(polymath.InvalidArgument, "the function %.40q is not built in: give its input as --input '{...}'%s", name, hint)
 	}
 	var names []string
 	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, "--"+f.Name) })
-	return unknown("flag", "--"+missing.GetSpecifiedName(), names)
+	typed := missing.GetSpecifiedName()
+	if short := missing.GetSpecifiedShortnames(); short != "" { // -to is -t and -o to the flag package
+		typed = short
+	}
+	return unknown("flag", "--"+typed, names)
 }
 
 // expected says what a flag takes, where the flag package says how it failed to
@@ -240,6 +251,17 @@ func refuseStrangers(root *cobra.Command) {
 				return cmd.Help()
 			}
 		}
+	}
+}
+
+// plainUsage takes the marks of the words for values out of the usage of flags:
+// shell completion shows it as it is.
+func plainUsage(cmd *cobra.Command) {
+	plain := func(f *pflag.Flag) { f.Usage = strings.ReplaceAll(f.Usage, "`", "") }
+	cmd.PersistentFlags().VisitAll(plain)
+	cmd.Flags().VisitAll(plain)
+	for _, c := range cmd.Commands() {
+		plainUsage(c)
 	}
 }
 

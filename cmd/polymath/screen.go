@@ -151,6 +151,9 @@ func (p *pace) line(job *polymath.Job, working uint64, now time.Time, width int)
 	}
 	head := fmt.Sprintf("%s %5.1f %% ", job.Function, 100*part)
 	tail := fmt.Sprintf(" %.4g units/s, %s", rate, p.remaining(job, done, rate, now))
+	if len(head)+len(tail) > width-1 { // the time that is left is what people look for
+		tail = " " + p.remaining(job, done, rate, now)
+	}
 	text := head + bar(part, width-1-len(head)-len(tail)) + tail
 	return text[:min(len(text), max(width-1, 0))]
 }

@@ -25,7 +25,7 @@ func TestPaceLine(t *testing.T) {
 		{"nothing done yet", func(*polymath.Job) {}, 0, 0, 60, "primes  20.0 % [====>                   ] 0 units/s, ? left"},
 		{"what was done before is no speed", func(j *polymath.Job) { j.Done = 400 }, 100, 10 * time.Second, 80,
 			"primes  50.0 % [====================>                   ] 30 units/s, 0:17 left"},
-		{"narrow", func(j *polymath.Job) { j.Done = 400 }, 0, 10 * time.Second, 20, "primes  40.0 %  20 "},
+		{"narrow", func(j *polymath.Job) { j.Done = 400 }, 0, 10 * time.Second, 20, "primes  40.0 %  0:3"},
 		{"hours", func(j *polymath.Job) { j.Done = 201 }, 0, 10 * time.Second, 50, "primes  20.1 % [=>    ] 0.1 units/s, 2:13:10 left"},
 		{"never", func(j *polymath.Job) { j.Units, j.Done = 1<<60, 201 }, 0, time.Second, 0, ""},
 		{"dead units are behind us", func(j *polymath.Job) { j.Done, j.Dead = 400, 600 }, 0, time.Second, 60,

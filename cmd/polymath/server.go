@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -135,6 +136,22 @@ func (o *serverSettings) serve(ctx context.Context, workers int) error {
 	return err
 }
 
+// complaintPause is the least time between two lines of the log that say that
+// there is no connection.
+const complaintPause = 10 * time.Second
+
+// complaints logs that there is no connection, now and then. The function it
+// makes is called by one goroutine.
+func complaints(log *slog.Logger, server string) func(error) {
+	var last time.Time
+	return func(err error) {
+		if now := time.Now(); now.Sub(last) >= complaintPause {
+			last = now
+			log.Warn("no connection to the server; trying until there is one", "server", server, "error", err)
+		}
+	}
+}
+
 // workerCommand calculates for a server elsewhere.
 func workerCommand(s *settings) *cobra.Command {
 	var server, name string
@@ -158,7 +175,7 @@ back what it holds; when it is killed, its work runs elsewhere within seconds.`,
 			log := slog.New(slog.NewTextHandler(s.stderr, nil))
 			w := link.Work{
 				Server: server, Name: name, Functions: all.Set(s.dev), Parallel: parallel,
-				Lost: func(err error) { log.Warn("the connection broke; connecting again", "error", err) },
+				Lost: complaints(log, server),
 			}
 			return w.Run(cmd.Context())
 		},

@@ -9,16 +9,20 @@ import (
 // unknown is the error for a name that is none of the known ones, with those
 // that were probably meant; without any such, with all of them.
 func unknown(kind, name string, known []string) error {
-	var near []string
-	for _, k := range known {
-		if distance(name, k) <= max(1, len(name)/3) || len(name) > 1 && strings.HasPrefix(k, name) {
-			near = append(near, k)
-		}
-	}
-	if len(near) > 0 {
-		return polymath.Errorf(polymath.InvalidArgument, "there is no %s %.40q: did you mean %s?", kind, name, strings.Join(near, " or "))
+	if meant := near(name, known); len(meant) > 0 {
+		return polymath.Errorf(polymath.InvalidArgument, "there is no %s %.40q: did you mean %s?", kind, name, strings.Join(meant, " or "))
 	}
 	return polymath.Errorf(polymath.InvalidArgument, "there is no %s %.40q: there are %s", kind, name, strings.Join(known, ", "))
+}
+
+// near are the known names that are like a name.
+func near(name string, known []string) (like []string) {
+	for _, k := range known {
+		if distance(name, k) <= max(1, len(name)/3) || len(name) > 1 && strings.HasPrefix(k, name) {
+			like = append(like, k)
+		}
+	}
+	return like
 }
 
 // distance is how many letters must be inserted, deleted, changed or swapped
