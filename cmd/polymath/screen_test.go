@@ -11,6 +11,18 @@ import (
 	"github.com/polymath-run/polymath/api"
 )
 
+// TestPaceLineOf40Columns keeps the time that is left, whatever else must go.
+func TestPaceLineOf40Columns(t *testing.T) {
+	start := time.Unix(1_000_000, 0)
+	job := polymath.Job{Function: "primecount", State: polymath.Running, Units: 100_000_000}
+	p := pace{begun: start}
+	p.line(&job, 0, start, 40)
+	job.Done = 12_345_678
+	if got := p.line(&job, 0, start.Add(7*time.Second), 40); !strings.HasSuffix(got, " 0:50 left") || len(got) >= 40 {
+		t.Errorf("%q has %d columns and must end with the time", got, len(got))
+	}
+}
+
 func TestPaceLine(t *testing.T) {
 	start := time.Unix(1_000_000, 0)
 	running := polymath.Job{Function: "primes", State: polymath.Running, Units: 1000, Done: 200}

@@ -163,10 +163,11 @@ func (o *watchSettings) several(ctx context.Context, c *client.Client, ids []pol
 
 // detachedAll says how to come back to several jobs that were let go of.
 func (o *watchSettings) detachedAll(first *tracked, others []*tracked) error {
-	ids := first.id.String()
+	names := []string{first.id.String()}
 	for _, t := range others {
-		ids += " " + t.id.String()
+		names = append(names, t.id.String())
 	}
+	ids := strings.Join(names, " ")
 	back := "polymath watch " + ids
 	if o.server != defaultServer {
 		back += " --server " + o.server

@@ -19,13 +19,11 @@ func main() {
 	if len(os.Args) != 2 {
 		log.Fatal("usage: worker-go URL")
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
+	ctx, _ := signal.NotifyContext(context.Background(), os.Interrupt)
 	err := worker.Run(ctx, worker.Options{Server: os.Args[1]},
 		worker.List("shout", shout).Summary("texts in capitals"),
 		worker.Range("collatz", worker.Max, collatz).Summary("the longest way from a number of the range to 1"))
 	if err != nil {
-		stop()
 		log.Fatal(err)
 	}
 }
