@@ -20,6 +20,7 @@ func (c *conn) relay(a *attempt) bool {
 			if !c.interim(b) {
 				return c.part(a, Abandoned)
 			}
+			c.pump.came.Store(true) // the client's turn, if it waited for this
 			a.expect(c.patience(true))
 			kind = c.hear(a, true)
 		}

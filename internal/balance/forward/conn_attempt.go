@@ -295,14 +295,21 @@ func (c *conn) talk(a *attempt, text []byte, inline bool) Kind {
 	if err := b.write(text, c.limited(t.Write)); err != nil && b.used {
 		return Broken
 	} // else it may have answered before it read everything
-	if c.body.ended.Load() {
+	switch {
+	case c.body.ended.Load():
 		a.expect(c.patience(inline))
-	} else {
+	case c.request.Continue: // it may wait for a word of the upstream
+		a.expect(c.limited(t.FirstByte))
+		c.startPump(a)
+	default:
 		a.expect(c.limited(endless))
 		c.startPump(a)
 	}
 	return c.hear(a, inline)
 }
+
+// awaited reports whether the client still waits to be told to go on.
+func (c *conn) awaited() bool { return c.request.Continue && c.pump.done != nil && !c.pump.came.Load() }
 
 // endless is the wait for an answer while another wait counts, that for the
 // rest of the request.
@@ -335,6 +342,8 @@ func (c *conn) hear(a *attempt, inline bool) Kind {
 		case !isTimeout(err) || c.pump.cut.Load():
 			return Broken
 		case !inline || c.watch.started || c.limited(c.f.o.Timeouts.FirstByte) <= 2*watchAfter || a.over.Load() || c.expired():
+			return Late
+		case c.awaited():
 			return Late
 		}
 		if c.pump.done != nil {

@@ -69,6 +69,7 @@ type pump struct {
 	err  error  // why no more will come of the body
 	done chan struct{}
 	stop atomic.Bool
+	came atomic.Bool // something of the body, or the word to send it, since it was started
 	back *backend    // that it carries to
 	cut  atomic.Bool // that took no more
 	bad  http1.Reason
@@ -98,6 +99,7 @@ func (p *pump) refusal(said *refusals) *Refusal {
 func (c *conn) startPump(a *attempt) {
 	c.pump.done, c.pump.back = make(chan struct{}), a.back
 	c.pump.stop.Store(false)
+	c.pump.came.Store(false)
 	c.pump.cut.Store(false)
 	go func() {
 		defer close(c.pump.done)
@@ -127,7 +129,11 @@ func (c *conn) carry(a *attempt) {
 	buffer := c.f.takeBuffer()
 	defer c.f.putBuffer(buffer)
 	for !c.body.ended.Load() {
-		_ = c.nc.SetReadDeadline(time.Now().Add(c.limited(c.f.o.Timeouts.Body)))
+		wait := c.f.o.Timeouts.Body
+		if c.request.Continue && !c.pump.came.Load() {
+			wait += c.f.o.Timeouts.FirstByte // first it is the upstream's turn
+		}
+		_ = c.nc.SetReadDeadline(time.Now().Add(c.limited(wait)))
 		if c.pump.stop.Load() {
 			return
 		}
@@ -135,6 +141,9 @@ func (c *conn) carry(a *attempt) {
 		if n == 0 && err != nil {
 			c.pumpFailed(a, err)
 			return
+		}
+		if !c.pump.came.Swap(true) && c.request.Continue {
+			a.expect(c.limited(endless))
 		}
 		text := (*buffer)[:n]
 		use, bad := c.body.advance(text)

@@ -323,6 +323,23 @@ func TestRefusalIsAProblem(t *testing.T) {
 	}
 }
 
+// A client that waits to be told to go on is not late: its upstream is.
+func TestContinueOfASilentUpstream(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	u := &forward.Upstream{Name: "silent", Address: l.Addr().(*net.TCPAddr).AddrPort()}
+	o := forward.Options{Director: forwardtest.NewDirector(t, u)}
+	o.Timeouts.FirstByte, o.Timeouts.Body = 50*time.Millisecond, 200*time.Millisecond
+	c, r := dialFront(t, startFront(t, o))
+	tell(t, c, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
+	if a, body := readWhole(t, r); a.StatusCode != http.StatusGatewayTimeout {
+		t.Errorf("answered %d: %s", a.StatusCode, body)
+	}
+}
+
 // More connections than may be wait for others to end.
 func TestMaxConnections(t *testing.T) {
 	address := startFront(t, forward.Options{Director: forwardtest.NewDirector(t, handled(t, tellsHeader)), MaxConnections: 2})
