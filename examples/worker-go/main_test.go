@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"strings"
 	"testing"
 
 	"github.com/polymath-run/polymath/client"
@@ -67,5 +68,18 @@ func TestWorker(t *testing.T) {
 	}
 	if left, err := c.Workers(t.Context()); err != nil || len(left) > 0 {
 		t.Errorf("%v, %v: it did not leave", left, err)
+	}
+}
+
+// TestWorkerFails ends with an error and without a trace of the stack where
+// there is no server, or no word of where it is.
+func TestWorkerFails(t *testing.T) {
+	for _, args := range [][]string{nil, {"http://127.0.0.1:1"}} {
+		cmd := exec.CommandContext(t.Context(), os.Args[0], args...)
+		cmd.Env = append(os.Environ(), asProgram+"=1")
+		said, err := cmd.CombinedOutput()
+		if err == nil || strings.Contains(string(said), "goroutine") {
+			t.Errorf("%v: %v, %s", args, err, said)
+		}
 	}
 }
