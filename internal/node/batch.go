@@ -80,6 +80,8 @@ func (b *Batch) Rejoin(session polymath.Ref, over *Route) error {
 	b.node.routes[session] = over
 	err := b.core.Rejoin(session)
 	switch {
+	case err == nil && old != nil && old != over:
+		old.Post(session, Closed{}) // whoever is there has lost it
 	case err == nil:
 	case old == nil:
 		delete(b.node.routes, session)
@@ -107,3 +109,9 @@ func (b *Batch) Progress(token polymath.Token, done uint64) { b.core.Progress(to
 
 // Holder is the session that holds a lease, as far as this node watches it.
 func (b *Batch) Holder(token polymath.Token) (polymath.Ref, bool) { return b.core.keep.holder(token) }
+
+// Leased is what a lease is for: which function, and which units of its job.
+// It knows the leases that Holder knows.
+func (b *Batch) Leased(token polymath.Token) (function string, units polymath.Interval, ok bool) {
+	return b.core.keep.lease(token)
+}

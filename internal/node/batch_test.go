@@ -52,8 +52,11 @@ func TestRoutes(t *testing.T) {
 	heard := make(chan string, 10)
 	route := func(name string) *node.Route {
 		return &node.Route{Post: func(_ polymath.Ref, e node.SeatEvent) {
-			if _, ok := e.(node.Granted); ok {
+			switch e.(type) {
+			case node.Granted:
 				heard <- name
+			case node.Closed:
+				heard <- name + " lost it"
 			}
 		}}
 	}
@@ -88,6 +91,9 @@ func TestRoutes(t *testing.T) {
 		b.Detach(session, first)
 	})
 	if got := <-heard; got != "second" { // what it holds is told again
+		t.Errorf("told the %s", got)
+	}
+	if got := <-heard; got != "first lost it" { // nobody else would tell it
 		t.Errorf("told the %s", got)
 	}
 	submit()

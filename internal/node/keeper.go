@@ -47,8 +47,10 @@ type watch struct {
 	session polymath.Ref
 	token   polymath.Token // zero: the watch is for the session
 	job     polymath.JobID
-	seen    time.Duration // last sign of life
-	begun   time.Duration // when the work began
+	name    string            // of the job's function
+	units   polymath.Interval // of the lease
+	seen    time.Duration     // last sign of life
+	begun   time.Duration     // when the work began
 	started bool
 	restart bool          // granted before this node began: perhaps started
 	slow    time.Duration // how long it may take before it is slow; 0: it was called slow
@@ -99,7 +101,7 @@ func (k *keeper) watchSession(s polymath.Ref, now time.Duration) {
 func (k *keeper) watchLease(g ledger.Grant, now time.Duration) {
 	expected := time.Duration(min(g.Lease.Micros, uint64(time.Hour/time.Microsecond))) * time.Microsecond
 	w := &watch{
-		session: g.Session, token: g.Lease.Token, job: g.Lease.Job, seen: now,
+		session: g.Session, token: g.Lease.Token, job: g.Lease.Job, seen: now, name: g.Lease.Function, units: g.Lease.Interval,
 		slow: max(slowLeast, slowFactor*expected), longest: time.Duration(g.Lease.LongestRun) * time.Second,
 	}
 	k.leases[w.token] = w
@@ -154,7 +156,7 @@ func (k *keeper) progress(t polymath.Token, done uint64) {
 	if !w.started {
 		w.started, w.restart, w.begun, w.seen = true, false, now, now
 	}
-	if done > w.done {
+	if done = min(done, w.units.Len()); done > w.done {
 		w.done, w.seen = done, now
 	}
 }
@@ -165,6 +167,14 @@ func (k *keeper) holder(t polymath.Token) (polymath.Ref, bool) {
 		return w.session, true
 	}
 	return polymath.Ref{}, false
+}
+
+// lease is what a lease that is out is for.
+func (k *keeper) lease(t polymath.Token) (function string, units polymath.Interval, ok bool) {
+	if w := k.leases[t]; w != nil {
+		return w.name, w.units, true
+	}
+	return "", polymath.Interval{}, false
 }
 
 func (k *keeper) inFlight(id polymath.JobID) uint64 {

@@ -80,6 +80,20 @@ func invalid(format string, args ...any) error {
 	return polymath.Errorf(polymath.InvalidArgument, format, args...)
 }
 
+// largeBody is from how many bytes on a body waits for its turn to be read.
+// While it is checked it takes up to thirty times its size in memory.
+const largeBody = 256 << 10
+
+// decode reads JSON by the documentation of this face, one large body at a
+// time.
+func (f *face) decode(data []byte, where string, v any) error {
+	if len(data) > largeBody {
+		f.large.Lock()
+		defer f.large.Unlock()
+	}
+	return decode(f.api.OpenAPI().Components.Schemas, data, where, v)
+}
+
 // decode reads the one JSON value in data into v, a pointer, and refuses what
 // the documentation of its type refuses. where names the value in errors; ""
 // for the body as a whole.

@@ -62,6 +62,11 @@ func (c *crew) reports(h *hand, x *api.Exchange) []report {
 		k := &x.Complete[i]
 		add(k.Token, func(l polymath.Lease) (ledger.Command, error) {
 			output, err := outputOf(k, &l, h.kind(l.Function))
+			if err == nil {
+				if err := c.service.CheckOutput(l.Function, l.Interval, output); err != nil {
+					return &ledger.Fail{Token: l.Token, Error: clip(err.Error())}, nil
+				}
+			}
 			return &ledger.Complete{Token: l.Token, Output: output, Micros: uint64(seconds(k.Seconds).Microseconds())}, err
 		})
 	}

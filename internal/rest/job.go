@@ -103,7 +103,7 @@ func (f *face) submit(ctx context.Context, in *submitInput) (*jobOutput, error) 
 		return f.submitMany(ctx, in, data)
 	}
 	var request api.Submit
-	if err := decode(f.api.OpenAPI().Components.Schemas, data, "", &request); err != nil {
+	if err := f.decode(data, "", &request); err != nil {
 		return nil, err
 	}
 	if in.Key != "" {
@@ -174,7 +174,7 @@ func (f *face) submitMany(ctx context.Context, in *submitInput, data []byte) (*j
 	places := make([]int, 0, len(items))
 	for i, item := range items {
 		var request api.Submit
-		if err := decode(f.api.OpenAPI().Components.Schemas, item, fmt.Sprintf("[%d]", i), &request); err != nil {
+		if err := f.decode(item, fmt.Sprintf("[%d]", i), &request); err != nil {
 			f.settle(ctx, &list, i, Outcome{Err: err})
 			continue
 		}

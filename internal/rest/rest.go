@@ -20,6 +20,7 @@ import (
 	"net/http"
 	"reflect"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -55,6 +56,7 @@ type face struct {
 	mux     *http.ServeMux
 	waiting gate
 	streams gate
+	large   sync.Mutex // held while a large body is checked
 }
 
 // New makes the handler of a Backend: everything below /v1, /openapi.json,
@@ -281,6 +283,6 @@ func read[T any](ctx context.Context, f *face) (v T, err error) {
 	if err != nil {
 		return v, err
 	}
-	err = decode(f.api.OpenAPI().Components.Schemas, data, "", &v)
+	err = f.decode(data, "", &v)
 	return v, err
 }

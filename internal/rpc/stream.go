@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
 	"sync"
 	"time"
 
@@ -81,6 +82,8 @@ func (s *Server) serve(ctx context.Context, x exchange) error {
 	switch {
 	case errors.Is(err, io.EOF) || errors.Is(err, context.Canceled):
 		err = nil
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		err = polymath.Errorf(polymath.Timeout, "nothing came for %v: a client says something every few seconds", silenceLimit)
 	case errors.Is(err, context.DeadlineExceeded):
 		err = polymath.Errorf(polymath.Timeout, "the time the client set for this stream is over: a stream needs no deadline")
 	}

@@ -138,8 +138,8 @@ func (st *stream) report(b *node.Batch, r *polymathv1.Report) {
 	switch r.GetKind() {
 	case polymathv1.Report_COMPLETE:
 		cmd = &ledger.Complete{Token: t, Output: r.GetOutput(), Micros: r.GetMicros()}
-		if len(r.GetOutput()) > polymath.MaxInlineBytes {
-			cmd = &ledger.Fail{Token: t, Error: "the output is larger than 64 KiB"}
+		if err := st.checkOutput(b, t, r.GetOutput()); err != nil {
+			cmd = &ledger.Fail{Token: t, Error: clip(err.Error())}
 		}
 	case polymathv1.Report_FAIL:
 		cmd = &ledger.Fail{Token: t, Error: clip(r.GetError())}
@@ -153,6 +153,18 @@ func (st *stream) report(b *node.Batch, r *polymathv1.Report) {
 		// The worker goes on without it.
 		st.reply(item{reply: &polymathv1.Reply{Call: call, Error: st.server.refusal(err)}, lazy: err == nil})
 	})
+}
+
+// checkOutput refuses what no answer can be made of.
+func (st *stream) checkOutput(b *node.Batch, t polymath.Token, output []byte) error {
+	if len(output) > polymath.MaxInlineBytes {
+		return polymath.Errorf(polymath.TooLarge, "the output is larger than 64 KiB")
+	}
+	name, units, out := b.Leased(t)
+	if !out {
+		return nil // the ledger refuses it
+	}
+	return st.server.service.CheckOutput(name, units, output)
 }
 
 // clip cuts the text of a failure to what the journal takes.
