@@ -25,6 +25,10 @@ const (
 	// does not keep a core busy.
 	lookLeast = 10 * time.Millisecond
 
+	// lateConnection is how long a connection of HTTP/2 stays that came about
+	// only after its check was given up: nobody is left to close it.
+	lateConnection = time.Second
+
 	// maxAnswerHead is the largest head of an answer to a check, in bytes.
 	maxAnswerHead = 64 << 10
 )
@@ -121,6 +125,7 @@ func ask(ctx context.Context, t *Target) error {
 		DialContext:            func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx, t) },
 		TLSClientConfig:        t.TLS.Clone(),
 		DisableKeepAlives:      true, // each check shows that connections come about
+		IdleConnTimeout:        lateConnection,
 		DisableCompression:     true,
 		MaxResponseHeaderBytes: maxAnswerHead,
 	}
