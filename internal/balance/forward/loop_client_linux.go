@@ -230,13 +230,13 @@ func (t *thread) hearBody(c *client, data []byte) {
 	if c.whole = c.whole && len(c.kept)+len(body) <= MaxReplay; c.whole {
 		c.kept = t.buffers.add(c.kept, body)
 	}
-	t.paceClient(c)
 	u := c.link
 	if !t.write(&u.sock, body) {
 		t.refused(u)
 		return
 	}
 	t.paceLink(u)
+	t.paceClient(c) // whose turn it is not while the upstream takes nothing
 }
 
 // turnAway answers what is no request, and ends the connection. What follows

@@ -143,6 +143,9 @@ func (t *thread) ask(c *client, u *link, begun time.Duration) {
 		return
 	}
 	t.paceLink(u)
+	if c.partial && c.waiting && !u.blocked { // for the upstream before this one
+		t.later(&c.sock)
+	}
 }
 
 // refuse answers in the balancer's own name.

@@ -103,13 +103,14 @@ func TestLoopKeepsDeadlines(t *testing.T) {
 	}
 }
 
-// TestLoopConnectsInTime: an upstream that does not even refuse.
-func TestLoopConnectsInTime(t *testing.T) {
+// deaf is an upstream that does not even refuse a connection.
+func deaf(t *testing.T) *forward.Upstream {
+	t.Helper()
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = syscall.Close(fd) }()
+	t.Cleanup(func() { _ = syscall.Close(fd) })
 	if err := errors.Join(syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}), syscall.Listen(fd, 0)); err != nil {
 		t.Fatal(err)
 	}
@@ -121,19 +122,85 @@ func TestLoopConnectsInTime(t *testing.T) {
 	for { // until its backlog is full
 		c, err := net.DialTimeout("tcp", at.String(), soon)
 		if err != nil && isTimeout(err) { // of the dialing, or of the socket
-			break
+			return &forward.Upstream{Name: "deaf", Address: at.AddrPort()}
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer func() { _ = c.Close() }()
+		t.Cleanup(func() { _ = c.Close() })
 	}
-	d := forwardtest.NewDirector(t, &forward.Upstream{Name: "full", Address: at.AddrPort()})
+}
+
+// TestLoopConnectsInTime: an upstream that does not even refuse.
+func TestLoopConnectsInTime(t *testing.T) {
+	d := forwardtest.NewDirector(t, deaf(t))
 	l := startLoop(t, forward.Options{Director: d, Timeouts: forward.Timeouts{Connect: soon}}, forward.LoopOptions{Threads: 1})
 	n := connect(t, l)
 	say(t, n, ask)
 	if got := hear(t, n, 13); got != "HTTP/1.1 503 " || d.Count(forward.Unreached) != 1 {
 		t.Errorf("answered %q, %d unreached", got, d.Count(forward.Unreached))
+	}
+}
+
+// TestLoopReadsOnForTheNext: what a client sent while an upstream was waited for
+// in vain goes to the next one.
+func TestLoopReadsOnForTheNext(t *testing.T) {
+	up := scripted(t, "127.0.0.1:0", func(c net.Conn) {
+		for head := heard(c); head != ""; head = heard(c) {
+			if strings.HasPrefix(head, "PUT") && heard(c) == "" { // its body ends as a head does
+				return
+			}
+			_, _ = io.WriteString(c, answer)
+		}
+	})
+	d := forwardtest.NewDirector(t, deaf(t), up)
+	begun := make(chan struct{}, 2)
+	d.Refuse = func(*forward.Exchange) *forward.Refusal {
+		begun <- struct{}{}
+		return nil
+	}
+	d.Again = func(*forward.Exchange, forward.Result) bool { return true }
+	l := startLoop(t, forward.Options{Director: d, Timeouts: forward.Timeouts{Connect: 4 * soon}}, forward.LoopOptions{Threads: 1})
+	n := connect(t, l)
+	say(t, n, ask) // to the one that answers, to which a connection lasts
+	hear(t, n, len(answer))
+	<-begun
+	say(t, n, "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc")
+	<-begun
+	say(t, n, "de\r\n\r\n")
+	if got := hear(t, n, len(answer)); got != answer || d.Count(forward.Unreached) != 1 {
+		t.Errorf("answered %q, %d unreached", got, d.Count(forward.Unreached))
+	}
+}
+
+// TestLoopBlamesNoClient: a client whose upstream takes nothing for a while is
+// not late with its body.
+func TestLoopBlamesNoClient(t *testing.T) {
+	const size, late = 32 << 20, time.Second
+	gate := make(chan struct{})
+	up := scripted(t, "127.0.0.1:0", func(c net.Conn) {
+		if strings.Contains(heard(c), "Content-Length: 3\r\n") {
+			_, _ = io.Copy(io.Discard, c)
+			return
+		}
+		<-gate
+		if _, err := io.CopyN(io.Discard, c, size); err == nil {
+			_, _ = io.WriteString(c, answer)
+		}
+	})
+	o := forward.Options{Director: forwardtest.NewDirector(t, up), Timeouts: forward.Timeouts{Body: late, Write: patience}}
+	l := startLoop(t, o, forward.LoopOptions{Threads: 1})
+	n, slow := connect(t, l), connect(t, l)
+	say(t, n, fmt.Sprintf("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n", size))
+	say(t, n, strings.Repeat("x", 64<<10))
+	go func() { _, _ = n.Write(make([]byte, size-64<<10)) }() // it stands still soon
+	say(t, slow, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n")
+	if got := hear(t, slow, 13); got != "HTTP/1.1 408 " {
+		t.Errorf("the slow one is answered %q", got)
+	}
+	close(gate)
+	if got := hear(t, n, len(answer)); got != answer {
+		t.Errorf("answered %q", got)
 	}
 }
 
