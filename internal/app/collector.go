@@ -1,12 +1,9 @@
 package app
 
 import (
-	"context"
 	"os"
 	"runtime/debug"
 	"runtime/metrics"
-	"sync"
-	"time"
 )
 
 // How the garbage collector is paced in a server. Collecting when the heap has
@@ -16,7 +13,6 @@ const (
 	freeHeap     = 64 << 20 // bytes of garbage that may gather in any case
 	leastPercent = 100      // of the live heap, before it is collected
 	mostPercent  = 400
-	paceEvery    = time.Second
 	paceStep     = 20 // percent points: less is no reason to change anything
 )
 
@@ -32,31 +28,17 @@ func (s *Server) paceCollector() {
 	if os.Getenv("GOGC") != "" {
 		return
 	}
-	ctx, stop := context.WithCancel(context.Background())
-	var pacing sync.WaitGroup
-	before := debug.SetGCPercent(mostPercent)
-	pacing.Go(func() {
-		now := mostPercent
-		live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
-		tick := time.NewTicker(paceEvery)
-		defer tick.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-tick.C:
-				metrics.Read(live)
-				if want := collectorPercent(live[0].Value.Uint64()); max(want-now, now-want) >= paceStep {
-					debug.SetGCPercent(want)
-					now = want
-				}
-			}
-		}
-	})
+	before, now := debug.SetGCPercent(mostPercent), mostPercent
 	s.stack.push("the collector's pace", func() error {
-		stop()
-		pacing.Wait()
 		debug.SetGCPercent(before)
 		return nil
+	})
+	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	s.everySecond("the pacing of the collector", func() {
+		metrics.Read(live)
+		if want := collectorPercent(live[0].Value.Uint64()); max(want-now, now-want) >= paceStep {
+			debug.SetGCPercent(want)
+			now = want
+		}
 	})
 }

@@ -129,7 +129,7 @@ func (s *Server) begin(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(err, s.unlisten())
 	}
-	s.sample()
+	s.everySecond("the history", func() { s.history.Sample(now(), s.node.Stats()) })
 	s.paceCollector()
 	s.watchMetrics()
 	s.serve(trust)
@@ -153,11 +153,11 @@ func (s *Server) certificate() (*tls.Config, error) {
 	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}, nil
 }
 
-// sample reads the gauges of the history once a second.
-func (s *Server) sample() {
+// everySecond does something once a second until the Server is closed.
+func (s *Server) everySecond(what string, do func()) {
 	ctx, stop := context.WithCancel(context.Background())
-	var sampling sync.WaitGroup
-	sampling.Go(func() {
+	var doing sync.WaitGroup
+	doing.Go(func() {
 		tick := time.NewTicker(time.Second)
 		defer tick.Stop()
 		for {
@@ -165,13 +165,13 @@ func (s *Server) sample() {
 			case <-ctx.Done():
 				return
 			case <-tick.C:
-				s.history.Sample(now(), s.node.Stats())
+				do()
 			}
 		}
 	})
-	s.stack.push("the history", func() error {
+	s.stack.push(what, func() error {
 		stop()
-		sampling.Wait()
+		doing.Wait()
 		return nil
 	})
 }
