@@ -14,6 +14,7 @@ import (
 
 	"github.com/polymath-run/polymath"
 	"github.com/polymath-run/polymath/internal/app"
+	"github.com/polymath-run/polymath/internal/spelling"
 )
 
 // surroundings are all the program sees of the process it runs in.
@@ -191,7 +192,7 @@ func badFlag(cmd *cobra.Command, err error) error {
 		return unknown("function", name, subcommands(cmd))
 	case cmd.Name() == submitName:
 		hint := ""
-		if meant := near(name, subcommands(cmd)); len(meant) > 0 {
+		if meant := spelling.Near(name, subcommands(cmd)); len(meant) > 0 {
 			hint = ", or did you mean " + strings.Join(meant, " or ") + "?"
 		}
 		return polymath.Errorf(polymath.InvalidArgument, "the function %.40q is not built in: give its input as --input '{...}'%s", name, hint)

@@ -47,6 +47,7 @@ var layers = []row{
 	{pkg: "internal/event", layer: port},
 	{pkg: "internal/number", layer: port},
 	{pkg: "internal/primality", layer: port},
+	{pkg: "internal/spelling", layer: port, only: []string{}},
 	{pkg: "internal/function/lines", layer: port},
 
 	{pkg: "internal/function/input", layer: shared},

@@ -16,6 +16,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/polymath-run/polymath"
+	"github.com/polymath-run/polymath/internal/spelling"
 )
 
 // maxDepth bounds how deep a file may be nested: deeper than any field is.
@@ -146,7 +147,7 @@ func (r *reader) fields(n *yaml.Node, v reflect.Value, field string) error {
 		at := index(v.Type(), key.Value)
 		switch {
 		case key.Kind != yaml.ScalarNode || at < 0:
-			return wrong(key, field, "%s", unknown(key.Value, names(v.Type())))
+			return wrong(key, field, "there is no field %q: %s", clip(key.Value), spelling.Hint(key.Value, names(v.Type())))
 		case seen[key.Value] > 0:
 			return wrong(key, field, "%s is there already, in line %d", key.Value, seen[key.Value])
 		}
