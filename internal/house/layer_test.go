@@ -103,6 +103,7 @@ var layers = []row{
 	{pkg: "client", layer: face, only: []string{"", "api", "api/polymathv1", "internal/link", "internal/wire"}},
 	{pkg: "worker", layer: face, only: []string{"", "api/polymathv1", "internal/link", "internal/function", "internal/function/remote"}},
 
+	{pkg: "internal/problem", layer: shared, only: []string{"", "api"}},
 	{pkg: "internal/rest", layer: face},
 
 	{pkg: "internal/sim", layer: app},

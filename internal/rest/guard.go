@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/polymath-run/polymath/internal/problem"
 )
 
 // Guard keeps other people's pages away from next, whatever face it is: a
@@ -17,7 +19,7 @@ import (
 func Guard(next http.Handler, hosts []string) http.Handler {
 	cross := http.NewCrossOriginProtection()
 	cross.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		writeProblem(w, bare(r, http.StatusForbidden, "the request comes from a page of another site"))
+		problem.Write(w, problem.New(r, http.StatusForbidden, "the request comes from a page of another site"))
 	}))
 	inner := cross.Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -25,7 +27,7 @@ func Guard(next http.Handler, hosts []string) http.Handler {
 		known := hosts == nil || net.ParseIP(name) != nil ||
 			slices.ContainsFunc(hosts, func(h string) bool { return strings.EqualFold(h, name) })
 		if !known {
-			writeProblem(w, bare(r, http.StatusForbidden,
+			problem.Write(w, problem.New(r, http.StatusForbidden,
 				fmt.Sprintf("this server is not known as %.80q: tell it the names it may be called by, --host NAME", name)))
 			return
 		}

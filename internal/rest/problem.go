@@ -2,7 +2,6 @@ package rest
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/polymath-run/polymath"
 	"github.com/polymath-run/polymath/api"
+	"github.com/polymath-run/polymath/internal/problem"
 )
 
 // maxRetrySeconds spreads those who were turned away, so that they do not
@@ -84,48 +84,6 @@ func codeOf(err error) polymath.Code {
 	return code
 }
 
-// codeOfStatus is the code of an error that only has a status.
-func codeOfStatus(status int) polymath.Code {
-	switch status {
-	case http.StatusNotFound:
-		return polymath.NotFound
-	case http.StatusRequestEntityTooLarge:
-		return polymath.TooLarge
-	case http.StatusUnsupportedMediaType, http.StatusNotAcceptable:
-		return polymath.UnsupportedMedia
-	case http.StatusForbidden:
-		return polymath.PermissionDenied
-	case http.StatusRequestTimeout:
-		return polymath.Timeout
-	}
-	if status >= http.StatusInternalServerError {
-		return polymath.Internal
-	}
-	return polymath.InvalidArgument
-}
-
-// bare makes a problem of a status and a text.
-func bare(r *http.Request, status int, detail string) *api.Problem {
-	code := codeOfStatus(status)
-	return &api.Problem{
-		Type: code.Problem(), Code: code.String(), Status: status, Title: http.StatusText(status),
-		Detail: detail, Instance: r.URL.Path,
-	}
-}
-
-// writeProblem writes a problem where huma has no part in it.
-func writeProblem(w http.ResponseWriter, p *api.Problem) {
-	text, err := json.Marshal(p)
-	if err != nil {
-		panic("rest: a problem cannot be written: " + err.Error()) // it is strings and a number
-	}
-	h := w.Header()
-	h.Set("Content-Type", api.ProblemType)
-	h.Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(p.Status)
-	_, _ = w.Write(append(text, '\n')) // nobody is there to hear of a failure
-}
-
 // translated gives huma's own errors the form and status of ours. It is a
 // huma.Transformer.
 func translated(ctx huma.Context, _ string, v any) (any, error) {
@@ -141,7 +99,7 @@ func translated(ctx huma.Context, _ string, v any) (any, error) {
 		p.status = status
 	}
 	c := callOf(ctx.Context())
-	return bare(c.request, status, explain(model)), nil
+	return problem.New(c.request, status, explain(model)), nil
 }
 
 // explain names the first thing that was wrong with a parameter.

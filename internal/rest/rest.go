@@ -29,6 +29,7 @@ import (
 
 	"github.com/polymath-run/polymath"
 	"github.com/polymath-run/polymath/api"
+	"github.com/polymath-run/polymath/internal/problem"
 )
 
 // Bounds of what is open at a time.
@@ -157,7 +158,7 @@ func (f *face) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	if handler, pattern := f.mux.Handler(r); pattern == "" {
 		r.Pattern = "" // not that of a mux around this one
-		f.unrouted(w, r, handler)
+		problem.Unrouted(w, r, handler, "/openapi.json lists what there is")
 		return
 	}
 	c := &call{writer: w}
@@ -168,37 +169,6 @@ func (f *face) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer func() { r.Pattern = c.request.Pattern }() // for whoever counts requests by it
 	f.mux.ServeHTTP(w, c.request)
 }
-
-// unrouted makes a problem of what the mux says when it knows no pattern.
-func (f *face) unrouted(w http.ResponseWriter, r *http.Request, handler http.Handler) {
-	said := &status{header: http.Header{}}
-	handler.ServeHTTP(said, r)
-	switch said.code {
-	case http.StatusMethodNotAllowed:
-		allow := said.header.Get("Allow")
-		w.Header().Set("Allow", allow)
-		writeProblem(w, bare(r, said.code, r.Method+" is not for this path: use "+allow))
-	case http.StatusNotFound:
-		writeProblem(w, bare(r, said.code, "there is nothing at this path: /openapi.json lists what there is"))
-	default:
-		handler.ServeHTTP(w, r)
-	}
-}
-
-// status is a ResponseWriter that keeps the status and headers alone.
-type status struct {
-	header http.Header
-	code   int
-}
-
-// Header implements http.ResponseWriter.
-func (s *status) Header() http.Header { return s.header }
-
-// Write implements http.ResponseWriter.
-func (s *status) Write(p []byte) (int, error) { return len(p), nil }
-
-// WriteHeader implements http.ResponseWriter.
-func (s *status) WriteHeader(code int) { s.code = code }
 
 // gate has room for so many.
 type gate struct {

@@ -26,8 +26,8 @@ import (
 	"time"
 
 	"github.com/polymath-run/polymath"
-	"github.com/polymath-run/polymath/api"
 	"github.com/polymath-run/polymath/internal/balance/settings"
+	"github.com/polymath-run/polymath/internal/problem"
 )
 
 // Bounds of a request.
@@ -105,37 +105,8 @@ func (f *face) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.mux.ServeHTTP(w, r)
 		return
 	}
-	said := status{header: make(http.Header)}
-	handler.ServeHTTP(&said, r)
-	switch said.code {
-	case http.StatusMethodNotAllowed:
-		allow := said.header.Get("Allow")
-		w.Header().Set("Allow", allow)
-		problem(w, r, &api.Problem{
-			Type: polymath.InvalidArgument.Problem(), Code: polymath.InvalidArgument.String(), Status: said.code,
-			Detail: r.Method + " is not for this path: use " + allow,
-		})
-	case http.StatusNotFound:
-		f.refuse(w, r, polymath.Errorf(polymath.NotFound, "there is nothing at this path: /v1/upstreams, /v1/stats and /v1/reload are"))
-	default:
-		handler.ServeHTTP(w, r)
-	}
+	problem.Unrouted(w, r, handler, "/v1/upstreams, /v1/stats and /v1/reload are")
 }
-
-// status is a ResponseWriter that keeps the status and the header alone.
-type status struct {
-	header http.Header
-	code   int
-}
-
-// Header implements http.ResponseWriter.
-func (s *status) Header() http.Header { return s.header }
-
-// Write implements http.ResponseWriter.
-func (*status) Write(p []byte) (int, error) { return len(p), nil }
-
-// WriteHeader implements http.ResponseWriter.
-func (s *status) WriteHeader(code int) { s.code = code }
 
 func (f *face) list(w http.ResponseWriter, _ *http.Request) error {
 	return write(w, http.StatusOK, f.upstreams())
@@ -306,7 +277,8 @@ const retrySeconds = "1"
 // refuse answers with what went wrong. What is internal goes to the log alone.
 func (f *face) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	code := polymath.CodeOf(err)
-	p := &api.Problem{Type: code.Problem(), Code: code.String(), Status: code.HTTPStatus(), Detail: err.Error()}
+	p := problem.New(r, code.HTTPStatus(), err.Error())
+	p.Type, p.Code = code.Problem(), code.String()
 	switch code {
 	case polymath.Internal:
 		f.log.Error("a request of the admin API failed", "method", r.Method, "path", r.URL.Path, "error", err)
@@ -314,17 +286,5 @@ func (f *face) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	case polymath.Unavailable:
 		w.Header().Set("Retry-After", retrySeconds)
 	}
-	problem(w, r, p)
-}
-
-// problem writes a problem.
-func problem(w http.ResponseWriter, r *http.Request, p *api.Problem) {
-	p.Title, p.Instance = http.StatusText(p.Status), r.URL.Path
-	text, err := json.Marshal(p)
-	if err != nil {
-		panic("admin: a problem cannot be written: " + err.Error()) // it is strings and a number
-	}
-	w.Header().Set("Content-Type", api.ProblemType)
-	w.WriteHeader(p.Status)
-	_, _ = w.Write(append(text, '\n')) // nobody is there to hear of a failure
+	problem.Write(w, p)
 }
