@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/polymath-run/polymath/bench/process"
@@ -27,15 +26,7 @@ func main() {
 }
 
 func measure(ctx context.Context, place string, length time.Duration, out io.Writer) (err error) {
-	program, err := server.Build(ctx, place)
-	if err != nil {
-		return err
-	}
-	address, err := server.Address()
-	if err != nil {
-		return err
-	}
-	s, err := program.Start(ctx, filepath.Join(place, "data"), address)
+	program, s, err := server.Launch(ctx, place)
 	if err != nil {
 		return err
 	}
@@ -68,7 +59,7 @@ func once(ctx context.Context, s *server.Server) error {
 
 // watch adds up what both take, as a part of one processor in percent.
 func watch(ctx context.Context, out io.Writer, length time.Duration, s, w *process.Process) error {
-	if err := pause(ctx, settle); err != nil {
+	if err := process.Pause(ctx, settle); err != nil {
 		return err
 	}
 	var percent [2]float64
@@ -80,7 +71,7 @@ func watch(ctx context.Context, out io.Writer, length time.Duration, s, w *proce
 			return err
 		}
 	}
-	if err := pause(ctx, length); err != nil {
+	if err := process.Pause(ctx, length); err != nil {
 		return err
 	}
 	for i, p := range both {
@@ -93,14 +84,4 @@ func watch(ctx context.Context, out io.Writer, length time.Duration, s, w *proce
 	_, _ = fmt.Fprintf(out, "in %v: server %.2f %%, worker %.2f %% of one processor\nbar idle/cpu-pct %.2f\n",
 		length, percent[0], percent[1], percent[0]+percent[1])
 	return nil
-}
-
-// pause waits.
-func pause(ctx context.Context, d time.Duration) error {
-	select {
-	case <-time.After(d):
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -38,15 +37,7 @@ func main() {
 }
 
 func measure(ctx context.Context, place string, trials int, out io.Writer) (err error) {
-	program, err := server.Build(ctx, place)
-	if err != nil {
-		return err
-	}
-	address, err := server.Address()
-	if err != nil {
-		return err
-	}
-	s, err := program.Start(ctx, filepath.Join(place, "data"), address)
+	_, s, err := server.Launch(ctx, place)
 	if err != nil {
 		return err
 	}

@@ -62,6 +62,21 @@ func (p Program) Start(ctx context.Context, data, address string) (*Server, erro
 	return s, nil
 }
 
+// Launch builds the program into a directory and starts a server on an address
+// of its own, with its data there.
+func Launch(ctx context.Context, dir string) (Program, *Server, error) {
+	p, err := Build(ctx, dir)
+	if err != nil {
+		return p, nil, err
+	}
+	address, err := Address()
+	if err != nil {
+		return p, nil, err
+	}
+	s, err := p.Start(ctx, filepath.Join(dir, "data"), address)
+	return p, s, err
+}
+
 // Worker starts a worker of a server with the functions that are built in. It
 // may not have joined yet when Worker returns.
 func (p Program) Worker(ctx context.Context, s *Server) (*process.Process, error) {

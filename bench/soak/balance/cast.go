@@ -244,16 +244,5 @@ func (c *cast) happened() string {
 	return strings.Join(out, ", ")
 }
 
-// wait waits, or until ctx ends, which is an error.
-func wait(ctx context.Context, d time.Duration) error {
-	pause(ctx, d)
-	return ctx.Err()
-}
-
-// pause waits, or until ctx ends.
-func pause(ctx context.Context, d time.Duration) {
-	select {
-	case <-time.After(d):
-	case <-ctx.Done():
-	}
-}
+// pause waits, or until ctx ends, which whoever waits sees himself.
+func pause(ctx context.Context, d time.Duration) { _ = process.Pause(ctx, d) }

@@ -21,10 +21,10 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
+
+	"github.com/polymath-run/polymath/bench/process"
 )
 
 // settings of a soak.
@@ -51,13 +51,7 @@ func main() {
 	flag.DurationVar(&s.longest, "longest", 400*time.Millisecond, "at most, from one trouble to the next")
 	flag.BoolVar(&s.keep, "keep", false, "leave the logs and configurations behind")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := soak(ctx, s, os.Stdout)
-	stop()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "balance:", err)
-		os.Exit(1)
-	}
+	process.Run("balance", func(ctx context.Context) error { return soak(ctx, s, os.Stdout) })
 }
 
 // phase is how long there is trouble before there is calm once.

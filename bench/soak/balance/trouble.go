@@ -9,6 +9,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/polymath-run/polymath/bench/process"
 )
 
 const (
@@ -27,7 +29,7 @@ func (c *cast) trouble(ctx context.Context, t *tally, random *rand.Rand, length 
 	defer clients.Wait()
 	defer leave()
 	for end := time.Now().Add(length); time.Now().Before(end); {
-		if err := wait(ctx, time.Duration(random.Int64N(int64(c.longest)))); err != nil {
+		if err := process.Pause(ctx, time.Duration(random.Int64N(int64(c.longest)))); err != nil {
 			return err
 		}
 		if err := c.alive(); err != nil {

@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/polymath-run/polymath/bench/checkout"
+	"github.com/polymath-run/polymath/bench/process"
 )
 
 // What is calculated: the primes up to 10^11, counted. A minute or two on two
@@ -48,10 +49,7 @@ func main() {
 	flag.Uint64Var(&s.seed, "seed", uint64(time.Now().UnixNano()), "of the moments of the kills")
 	flag.DurationVar(&s.longest, "longest", 1200*time.Millisecond, "how long a run lives at most before its kill")
 	flag.Parse()
-	if err := soak(context.Background(), s, os.Stdout); err != nil {
-		fmt.Fprintln(os.Stderr, "kill:", err)
-		os.Exit(1)
-	}
+	process.Run("kill", func(ctx context.Context) error { return soak(ctx, s, os.Stdout) })
 }
 
 // soak kills, finishes and audits.

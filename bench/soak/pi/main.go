@@ -9,12 +9,12 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"runtime"
 	"strconv"
 	"time"
 
 	"github.com/polymath-run/polymath"
+	"github.com/polymath-run/polymath/bench/process"
 	"github.com/polymath-run/polymath/internal/function"
 	"github.com/polymath-run/polymath/internal/function/prime"
 	"github.com/polymath-run/polymath/internal/function/primecount"
@@ -30,10 +30,7 @@ func main() {
 	length := flag.Duration("time", 5*time.Minute, "how long random ranges are compared, after the table")
 	seed := flag.Uint64("seed", rand.Uint64(), "which random ranges")
 	flag.Parse()
-	if err := soak(context.Background(), *length, *seed); err != nil {
-		fmt.Fprintln(os.Stderr, "pi:", err)
-		os.Exit(1)
-	}
+	process.Run("pi", func(ctx context.Context) error { return soak(ctx, *length, *seed) })
 }
 
 func soak(ctx context.Context, length time.Duration, seed uint64) error {

@@ -9,12 +9,12 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"os"
 	"os/exec"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/polymath-run/polymath/bench/process"
 	"github.com/polymath-run/polymath/internal/function/prime/sieve"
 )
 
@@ -22,10 +22,7 @@ func main() {
 	length := flag.Duration("time", 10*time.Minute, "how long random windows are tried")
 	seed := flag.Uint64("seed", uint64(time.Now().UnixNano()), "of the random windows")
 	flag.Parse()
-	if err := soak(context.Background(), *length, *seed); err != nil {
-		fmt.Fprintln(os.Stderr, "primes:", err)
-		os.Exit(1)
-	}
+	process.Run("primes", func(ctx context.Context) error { return soak(ctx, *length, *seed) })
 }
 
 func soak(ctx context.Context, length time.Duration, seed uint64) error {

@@ -81,7 +81,7 @@ func (c *cast) book(client int) string { return filepath.Join(c.place, fmt.Sprin
 // itself.
 func (c *cast) kill(ctx context.Context, random *rand.Rand) error {
 	for end := time.Now().Add(c.length); time.Now().Before(end); {
-		if err := pause(ctx, time.Duration(random.Int64N(int64(c.longest)))); err != nil {
+		if err := process.Pause(ctx, time.Duration(random.Int64N(int64(c.longest)))); err != nil {
 			return err
 		}
 		if err := c.alive(); err != nil {
@@ -92,7 +92,7 @@ func (c *cast) kill(ctx context.Context, random *rand.Rand) error {
 			if err := m.again(); err != nil {
 				return err
 			}
-			if err := pause(ctx, time.Duration(random.Int64N(int64(starting)))); err != nil {
+			if err := process.Pause(ctx, time.Duration(random.Int64N(int64(starting)))); err != nil {
 				return err
 			}
 		}
@@ -173,14 +173,4 @@ func (c *cast) deaths() string {
 		names[i] = fmt.Sprintf("%s %d times", name, count[name])
 	}
 	return strings.Join(names, ", ")
-}
-
-// pause waits.
-func pause(ctx context.Context, d time.Duration) error {
-	select {
-	case <-time.After(d):
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

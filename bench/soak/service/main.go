@@ -21,10 +21,10 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
+
+	"github.com/polymath-run/polymath/bench/process"
 )
 
 // settings of a soak.
@@ -48,13 +48,7 @@ func main() {
 	flag.Uint64Var(&s.seed, "seed", uint64(time.Now().UnixNano()), "of who is killed and when")
 	flag.DurationVar(&s.longest, "longest", 1500*time.Millisecond, "at most, from one kill to the next")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := soak(ctx, s, os.Stdout)
-	stop()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "service:", err)
-		os.Exit(1)
-	}
+	process.Run("service", func(ctx context.Context) error { return soak(ctx, s, os.Stdout) })
 }
 
 // soak starts everything, kills, lets it come to its end and audits.
