@@ -1,5 +1,7 @@
 package polymath
 
+import "time"
+
 // Reducer names how the outputs of a job's intervals become one answer. The
 // set is closed: every reducer is exact, and indifferent to how the units
 // were cut and in which order they finished.
@@ -82,8 +84,10 @@ type Options struct {
 	// SkipDead lets the job succeed without the units that are dead letters;
 	// otherwise one dead unit fails the job.
 	SkipDead  bool
-	NotBefore int64 // Unix milliseconds, 0: at once
-	Deadline  int64 // Unix milliseconds, 0: none; a job unfinished then fails
+	NotBefore int64 // Unix milliseconds up to MaxMillis, 0: at once
+	// Deadline, Unix milliseconds up to MaxMillis, 0: none; a job unfinished
+	// then fails. It is after NotBefore, and after the time of submission.
+	Deadline int64
 	// Key makes the submission idempotent: the same Key with the same Body
 	// gives the same job, with another Body it is refused (KeyReused). Both
 	// are hashes taken at the edge. A zero Key: no idempotency.
@@ -97,7 +101,13 @@ const (
 	DefaultAttempts = 4
 	MaxAttempts     = 20
 	DefaultQueue    = "default"
+	// MaxMillis is the latest NotBefore and Deadline in Unix milliseconds: the
+	// end of the year 9999, the last that RFC 3339 can write.
+	MaxMillis = 253_402_300_799_999
 )
+
+// Moment prints a time in Unix milliseconds as RFC 3339 has it, in UTC.
+func Moment(millis int64) string { return time.UnixMilli(millis).UTC().Format(time.RFC3339Nano) }
 
 // Spec is one request for a calculation, planned and ready for the journal.
 type Spec struct {

@@ -30,7 +30,7 @@ type Submit struct {
 	Attempts  uint8           `json:"attempts,omitempty" maximum:"20" doc:"How often a part that fails is tried as a whole before it is halved to find the guilty unit; 0: 4." example:"4"`
 	SkipDead  bool            `json:"skip_dead,omitempty" doc:"Give the answer without units that cannot be calculated, instead of failing." example:"false"`
 	NotBefore *time.Time      `json:"not_before,omitempty" doc:"Do not start before this time." example:"2026-11-21T12:00:00Z"`
-	Deadline  *time.Time      `json:"deadline,omitempty" doc:"Fail when not finished by this time." example:"2026-11-22T12:00:00Z"`
+	Deadline  *time.Time      `json:"deadline,omitempty" doc:"Fail when not finished by this time, which is after now and after not_before." example:"2026-11-22T12:00:00Z"`
 	Key       string          `json:"key,omitempty" maxLength:"255" doc:"Makes the request idempotent: the same key with the same request gives the same job, with another it is refused. The Idempotency-Key header says the same of a single request." example:"order-1042"`
 }
 

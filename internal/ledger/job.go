@@ -148,6 +148,11 @@ func (s *Submit) apply(l *Ledger, fx *Effects) Answer {
 			return ans
 		}
 	}
+	// By the clock of whoever proposes it, or of the timekeeper, who would end
+	// it at once.
+	if now := max(l.at, l.now); o.Deadline != 0 && o.Deadline <= now {
+		return refused(polymath.InvalidArgument, "the deadline %s has passed: it is %s now", polymath.Moment(o.Deadline), polymath.Moment(now))
+	}
 	size := uint64(len(s.Spec.Input) + len(s.Spec.Plan.Costs)*costPointBytes)
 	if l.jobs >= l.maxJobs || l.bytes+size > l.maxBytes {
 		return refused(polymath.Overloaded, "%d jobs of %d bytes are unfinished; this shard takes %d jobs and %d bytes: try again later",
@@ -229,8 +234,11 @@ func validate(s *polymath.Spec) error {
 			o.Priority, polymath.MinPriority, polymath.MaxPriority)
 	case o.Attempts > polymath.MaxAttempts:
 		return polymath.Errorf(polymath.InvalidArgument, "%d attempts are more than %d", o.Attempts, polymath.MaxAttempts)
-	case o.NotBefore < 0 || o.NotBefore > maxDelay || o.Deadline < 0 || o.Deadline > maxDelay:
-		return polymath.Errorf(polymath.InvalidArgument, "not-before and deadline are Unix milliseconds, 0 for none")
+	case o.NotBefore < 0 || o.NotBefore > polymath.MaxMillis || o.Deadline < 0 || o.Deadline > polymath.MaxMillis:
+		return polymath.Errorf(polymath.InvalidArgument, "not_before and deadline are times from 1970 to the end of the year 9999")
+	case o.Deadline != 0 && o.Deadline <= o.NotBefore:
+		return polymath.Errorf(polymath.InvalidArgument, "the deadline %s is not after not_before, %s: the job could never run",
+			polymath.Moment(o.Deadline), polymath.Moment(o.NotBefore))
 	}
 	return nil
 }

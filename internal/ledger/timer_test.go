@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/polymath-run/polymath"
@@ -32,6 +33,54 @@ func TestNotBeforeAndDeadline(t *testing.T) {
 	}
 	if r.l.NextTick() != 0 {
 		t.Errorf("a tick is wanted at %d", r.l.NextTick())
+	}
+}
+
+// TestDeadlinesThatCannotBeMet: a job that would be over before it may begin is
+// refused, by the clock of whoever proposes it and by the timekeeper's; what
+// was acknowledged under a key is the answer all the same, however late.
+func TestDeadlinesThatCannotBeMet(t *testing.T) {
+	r := newRig(t)
+	r.do(&Tick{Term: r.term, Now: 500})
+	at := func(now, notBefore, deadline int64, key byte) Answer {
+		s := spec(10)
+		s.Options.NotBefore, s.Options.Deadline, s.Options.Key = notBefore, deadline, [16]byte{key}
+		r.number++
+		return r.raw(&Entry{Session: r.lane, Number: r.number, At: now, Commands: []Command{&Submit{Spec: s}}}).Answers[0]
+	}
+	for name, c := range map[string]struct {
+		now, notBefore, deadline int64
+		want                     string // "" is taken
+	}{
+		"in time":             {noon, 0, noon + 1, ""},
+		"now":                 {noon, 0, noon, "2001-09-09T01:46:40Z"},
+		"a millisecond ago":   {noon, 0, noon - 1, "2001-09-09T01:46:39.999Z"},
+		"by the timekeeper":   {0, 0, 500, "1970-01-01T00:00:00.5Z"},
+		"begins in the past":  {noon, 1, noon + 1, ""},
+		"begins as it ends":   {noon, noon + 9, noon + 9, "2001-09-09T01:46:40.009Z"},
+		"ends before":         {noon, noon + 9, noon + 8, "2001-09-09T01:46:40.009Z"},
+		"the last time":       {noon, polymath.MaxMillis - 1, polymath.MaxMillis, ""},
+		"beyond it":           {noon, 0, polymath.MaxMillis + 1, "9999"},
+		"begins beyond it":    {noon, polymath.MaxMillis + 1, 0, "9999"},
+		"never, in the past":  {noon, 5, 0, ""},
+		"never, in two years": {noon, noon * 2, 0, ""},
+	} {
+		a := at(c.now, c.notBefore, c.deadline, 0)
+		if c.want == "" && a.Err != nil {
+			t.Errorf("%s: %v", name, a.Err)
+		}
+		if c.want != "" && (polymath.CodeOf(a.Err) != polymath.InvalidArgument || !strings.Contains(a.Err.Error(), c.want)) {
+			t.Errorf("%s: %v, want %q", name, a.Err, c.want)
+		}
+	}
+	first := at(noon, 0, noon+5, 1)
+	for _, now := range []int64{noon + 4, noon + 5, noon + 500} {
+		if a := at(now, 0, noon+5, 1); a.Ref != first.Ref || !a.Existing {
+			t.Errorf("asked again at %d: %+v", now, a)
+		}
+	}
+	if err := r.l.Check(); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -74,7 +123,7 @@ func TestStaleTimersAreSwept(t *testing.T) {
 	const jobs, live = 20_000, 100
 	r := newRig(t)
 	s := spec(1)
-	s.Options.Deadline, s.Options.NotBefore = noon+1, noon
+	s.Options.Deadline, s.Options.NotBefore = noon+1, noon-1
 	for i := range jobs {
 		a := r.do(&Submit{Spec: s})
 		if i >= live {
