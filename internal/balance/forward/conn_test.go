@@ -1,13 +1,9 @@
 package forward_test
 
 import (
-	"context"
 	"flag"
-	"log/slog"
-	"net"
 	"net/netip"
 	"testing"
-	"time"
 
 	"github.com/polymath-run/polymath/internal/balance/forward"
 	"github.com/polymath-run/polymath/internal/balance/forward/forwardtest"
@@ -18,28 +14,8 @@ var seed = flag.Uint64("forward.seed", 1, "seed of the generated exchanges")
 // startFront is forwardtest.Path.Start of a Front.
 func startFront(t testing.TB, o forward.Options) netip.AddrPort {
 	t.Helper()
-	o.Log = slog.New(slog.DiscardHandler)
-	f, err := forward.NewFront(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	served := make(chan error, 1)
-	go func() { served <- f.Serve(l) }()
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		defer cancel()
-		if err := f.Shutdown(ctx); err != nil {
-			t.Errorf("shutdown: %v", err)
-		}
-		if err := <-served; err != nil {
-			t.Errorf("serve: %v", err)
-		}
-	})
-	return l.Addr().(*net.TCPAddr).AddrPort()
+	_, address := newFront(t, o)
+	return address
 }
 
 // TestFront holds every path through a Front to one behaviour (W12, D5).

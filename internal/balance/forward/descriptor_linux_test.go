@@ -60,27 +60,7 @@ func runWithFew(t *testing.T) {
 	if os.Getenv(fewKind) == "loop" {
 		address = startLoop(t, o, forward.LoopOptions{Threads: 1}).Address()
 	} else {
-		f, err := forward.NewFront(o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		served := make(chan error, 1)
-		go func() { served <- f.Serve(l) }()
-		defer func() {
-			ctx, cancel := context.WithTimeout(context.Background(), grace)
-			defer cancel()
-			if err := f.Shutdown(ctx); err != nil {
-				t.Error(err)
-			}
-			if err := <-served; err != nil {
-				t.Error(err)
-			}
-		}()
-		address = l.Addr().(*net.TCPAddr).AddrPort()
+		address = startFront(t, o)
 	}
 	open, err := os.ReadDir("/proc/self/fd")
 	if err != nil {

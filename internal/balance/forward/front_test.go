@@ -51,10 +51,13 @@ type told struct {
 	Body   string
 }
 
-// newFront makes a front that the test shuts down itself, and serves with it.
+// newFront makes a front and serves with it. It is shut down after the test, which
+// may have done so itself. Without a log in its options it has none.
 func newFront(t testing.TB, o forward.Options) (*forward.Front, netip.AddrPort) {
 	t.Helper()
-	o.Log = slog.New(slog.DiscardHandler)
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
 	f, err := forward.NewFront(o)
 	if err != nil {
 		t.Fatal(err)
@@ -68,7 +71,9 @@ func newFront(t testing.TB, o forward.Options) (*forward.Front, netip.AddrPort) 
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), wait)
 		defer cancel()
-		_ = f.Shutdown(ctx)
+		if err := f.Shutdown(ctx); err != nil {
+			t.Errorf("shutdown: %v", err)
+		}
 		if err := <-served; err != nil {
 			t.Errorf("serve: %v", err)
 		}
