@@ -166,7 +166,7 @@ func (c *conn) waitForRequest() bool {
 	c.mu.Lock()
 	c.idle = true
 	_ = c.nc.SetReadDeadline(time.Now().Add(c.f.o.Timeouts.KeepAlive))
-	if c.ending() {
+	if c.f.draining.Load() && !c.stream {
 		c.idle = false
 	}
 	stop := !c.idle
@@ -253,9 +253,9 @@ func (c *conn) begin() {
 	c.watch.started = false
 }
 
-// ending reports whether the connection ends because the front does. A stream
-// ends with its own connection.
-func (c *conn) ending() bool { return c.f.draining.Load() && !c.stream }
+// ending reports whether the connection ends because the front does: its answers
+// say so. A stream ends with its own connection.
+func (c *conn) ending() bool { return c.f.retired.Load() && !c.stream }
 
 // refuse gives an answer of the balancer's own, and reports whether the
 // connection goes on.

@@ -28,8 +28,11 @@ type Front struct {
 	http2 *http2Front
 	spare sync.Pool // of *[]byte, bodyBuffer bytes each
 
-	draining atomic.Bool
+	retired  atomic.Bool    // connections end with their next answers
+	retiring chan struct{}  // closed then
+	draining atomic.Bool    // and those that are idle at once; nobody new is taken
 	live     sync.WaitGroup // goroutines of connections, and the reaper
+	left     chan struct{}  // has one when a connection has ended that was the last
 
 	mu        sync.Mutex
 	conns     map[*conn]struct{}
@@ -55,7 +58,7 @@ func NewFront(o Options) (*Front, error) {
 	f := &Front{
 		o: o, trust: NewTrust(o.Proxies), slots: make(chan struct{}, o.MaxConnections),
 		conns: map[*conn]struct{}{}, listeners: map[net.Listener]struct{}{},
-		empty: make(chan struct{}),
+		empty: make(chan struct{}), retiring: make(chan struct{}), left: make(chan struct{}, 1),
 	}
 	f.pools = pools{o: &f.o, all: map[*Upstream]*pool{}}
 	f.dials, f.leave = context.WithCancel(context.Background())
@@ -68,10 +71,10 @@ func NewFront(o Options) (*Front, error) {
 	return f, nil
 }
 
-// Serve takes connections from a listener until Shutdown, and closes it.
+// Serve takes connections from a listener until Retire or Shutdown, and closes it.
 func (f *Front) Serve(l net.Listener) error {
 	f.mu.Lock()
-	if f.draining.Load() {
+	if f.retired.Load() {
 		f.mu.Unlock()
 		return l.Close()
 	}
@@ -82,7 +85,7 @@ func (f *Front) Serve(l net.Listener) error {
 	for {
 		select {
 		case f.slots <- struct{}{}:
-		case <-f.dials.Done():
+		case <-f.retiring:
 			return nil
 		}
 		nc, err := l.Accept()
@@ -92,7 +95,7 @@ func (f *Front) Serve(l net.Listener) error {
 			continue
 		}
 		<-f.slots
-		if f.draining.Load() {
+		if f.retired.Load() {
 			return nil
 		}
 		if errors.Is(err, net.ErrClosed) {
@@ -102,7 +105,7 @@ func (f *Front) Serve(l net.Listener) error {
 		f.o.Log.Warn("no connection can be accepted", "error", err, "again", wait)
 		select {
 		case <-time.After(wait):
-		case <-f.dials.Done():
+		case <-f.retiring:
 			return nil
 		}
 	}
@@ -152,6 +155,12 @@ func (f *Front) remove(c *conn) {
 	f.mu.Lock()
 	delete(f.conns, c)
 	f.vacate()
+	if len(f.conns) == 0 {
+		select {
+		case f.left <- struct{}{}:
+		default: // it is told already
+		}
+	}
 	f.mu.Unlock()
 }
 
@@ -161,70 +170,6 @@ func (f *Front) vacate() {
 		f.vacated = true
 		close(f.empty)
 	}
-}
-
-// reap ends upstream connections that are idle for too long.
-func (f *Front) reap() {
-	tick := time.NewTicker(max(f.o.Timeouts.Idle/4, time.Millisecond))
-	defer tick.Stop()
-	for {
-		select {
-		case now := <-tick.C:
-			f.pools.reap(now)
-		case <-f.dials.Done():
-			return
-		}
-	}
-}
-
-// Drain stops listening and ends connections that have no exchange; the others
-// end with theirs.
-func (f *Front) Drain() {
-	f.mu.Lock()
-	f.draining.Store(true) // within mu: nobody is added behind the look at conns
-	for l := range f.listeners {
-		_ = l.Close()
-	}
-	clear(f.listeners)
-	for c := range f.conns {
-		c.drain()
-	}
-	f.vacate()
-	f.mu.Unlock()
-}
-
-// Shutdown drains, and waits until every connection has ended; when ctx ends
-// first, it closes what is left. Further calls do the same.
-func (f *Front) Shutdown(ctx context.Context) error {
-	f.Drain()
-	done := make(chan struct{})
-	go func() {
-		f.http2.drain(ctx)
-		select {
-		case <-f.empty:
-		case <-ctx.Done():
-		}
-		close(done)
-	}()
-	var err error
-	select {
-	case <-done:
-	case <-ctx.Done():
-		err = ctx.Err()
-	}
-	f.mu.Lock()
-	f.ended = true
-	for c := range f.conns {
-		_ = c.nc.Close()
-		c.abandon()
-	}
-	f.mu.Unlock()
-	f.leave()
-	f.http2.close()
-	f.pools.close()
-	f.live.Wait()
-	<-done
-	return err
 }
 
 // takeBuffer gives a buffer for a body on its way.

@@ -154,7 +154,7 @@ func (h *http2Front) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 		}
 	})
 	stop := context.AfterFunc(q.Context(), func() { _ = near.Close() })
-	whole := receiveStream(near, w, q)
+	whole := h.receive(near, w, q)
 	stop()
 	_ = near.Close()
 	_ = q.Body.Close() // lets go who reads it
@@ -275,12 +275,12 @@ func writeChunks(w *bufio.Writer, body io.Reader, trailer func() http.Header) er
 	return w.Flush()
 }
 
-// receiveStream writes what comes from a pipe as the stream's answer, and
+// receive writes what comes from a pipe as the stream's answer, and
 // reports whether it came whole.
-func receiveStream(from net.Conn, w http.ResponseWriter, q *http.Request) bool {
+func (h *http2Front) receive(from net.Conn, w http.ResponseWriter, q *http.Request) bool {
 	r := bufio.NewReaderSize(from, bodyBuffer)
 	for {
-		a, err := http.ReadResponse(r, q) //nolint:bodyclose // answerStream closes it; an interim answer has none
+		a, err := http.ReadResponse(r, q) //nolint:bodyclose // answer closes it; an interim answer has none
 		if err != nil {
 			return false
 		}
@@ -292,18 +292,22 @@ func receiveStream(from net.Conn, w http.ResponseWriter, q *http.Request) bool {
 			}
 			continue
 		}
-		return answerStream(w, a, r)
+		return h.answer(w, a, r)
 	}
 }
 
-// answerStream writes the final answer.
-func answerStream(w http.ResponseWriter, a *http.Response, r *bufio.Reader) bool {
+// answer writes the final answer. With one of a front that is retired the client
+// is told to open no further streams; those there are go on.
+func (h *http2Front) answer(w http.ResponseWriter, a *http.Response, r *bufio.Reader) bool {
 	defer func() { _ = a.Body.Close() }()
-	h := w.Header()
-	h["Date"], h["Content-Type"] = nil, nil // the upstream's, or none
-	copyHeader(h, a.Header)
+	head := w.Header()
+	head["Date"], head["Content-Type"] = nil, nil // the upstream's, or none
+	copyHeader(head, a.Header)
 	for name := range a.Trailer {
-		h.Add("Trailer", name)
+		head.Add("Trailer", name)
+	}
+	if h.f.retired.Load() {
+		head.Set("Connection", "close")
 	}
 	w.WriteHeader(a.StatusCode)
 	out := http.NewResponseController(w)
@@ -322,7 +326,7 @@ func answerStream(w http.ResponseWriter, a *http.Response, r *bufio.Reader) bool
 			}
 		}
 		if err == io.EOF {
-			maps.Copy(h, a.Trailer)
+			maps.Copy(head, a.Trailer)
 			return true
 		}
 		if err != nil {

@@ -30,7 +30,8 @@ type Loop struct {
 	threads []*thread
 
 	handOver atomic.Bool
-	drain    atomic.Bool // finish what runs
+	retired  atomic.Bool // nobody new; connections end with their next answers
+	drain    atomic.Bool // and those that are idle at once
 	stop     atomic.Bool // now
 
 	mu     sync.Mutex    // of served, and of the descriptors to wake threads by
@@ -45,6 +46,10 @@ const MaxThreads = 256
 type LoopOptions struct {
 	// Address is where to listen; port 0 takes a free one.
 	Address netip.AddrPort
+
+	// Sockets, where not nil, are taken clients from in place of Address. They
+	// stay when the Loop ends.
+	Sockets *Sockets
 
 	// Threads are how many loops run. 0 is one less than processors there are,
 	// and at least one. The process should let Go use one processor more than
@@ -118,6 +123,9 @@ func (l *Loop) Serve() {
 	if !begin {
 		return
 	}
+	if l.own.Sockets != nil {
+		l.own.Sockets.open()
+	}
 	var threads sync.WaitGroup
 	for _, t := range l.threads {
 		threads.Go(t.run)
@@ -136,6 +144,20 @@ func (l *Loop) end() {
 	close(l.ended)
 }
 
+// Retire takes no clients any more, and has each connection end with its next
+// answer, which says so. Those that are idle stay until they ask or their time is
+// up: no request that is on its way is lost. It does not wait; Ended tells.
+func (l *Loop) Retire() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.retired.Store(true)
+	l.wake()
+}
+
+// Ended is closed when the Loop has no connection any more, after Retire or
+// Shutdown.
+func (l *Loop) Ended() <-chan struct{} { return l.ended }
+
 // Shutdown stops listening, closes idle connections, lets running exchanges
 // come to their ends, and waits for that; when ctx ends first, it closes what is
 // left. It may be called more than once, and at once by several.
@@ -143,6 +165,7 @@ func (l *Loop) Shutdown(ctx context.Context) error {
 	l.mu.Lock()
 	never := !l.served
 	l.served = true
+	l.retired.Store(true)
 	l.drain.Store(true)
 	l.wake()
 	l.mu.Unlock()

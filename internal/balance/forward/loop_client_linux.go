@@ -268,7 +268,7 @@ func (t *thread) settle(c *client) {
 	switch {
 	case c.last && (c.partial || c.waiting || len(c.held) > 0):
 		t.leave(c)
-	case c.last || t.draining && len(c.held) == 0:
+	case c.last || t.ending && len(c.held) == 0:
 		t.closeClient(c)
 	default:
 		t.wheel.set(&c.timer, t.now+t.options.Timeouts.KeepAlive)

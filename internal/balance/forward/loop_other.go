@@ -5,7 +5,6 @@ package forward
 import (
 	"errors"
 	"net"
-	"net/netip"
 	"time"
 )
 
@@ -16,16 +15,28 @@ type thread struct {
 	told     board
 }
 
-// listen opens the one socket that is needed.
+// listen takes clients from the socket it is given, or from its own.
 func (l *Loop) listen() error {
-	n, err := net.Listen("tcp", l.own.Address.String())
+	sockets := l.own.Sockets
+	if sockets == nil {
+		own, err := Listen(l.own.Address, false)
+		if err != nil {
+			return err
+		}
+		defer own.release() // the thread has it
+		sockets = own
+	}
+	all, err := sockets.Listeners()
 	if err != nil {
 		return err
 	}
-	l.address = netip.AddrPortFrom(l.own.Address.Addr(), n.Addr().(*net.TCPAddr).AddrPort().Port())
-	l.threads = []*thread{{loop: l, listener: n}}
+	l.address = sockets.address
+	l.threads = []*thread{{loop: l, listener: all[0]}}
 	return nil
 }
+
+// open has nothing to do here.
+func (*Sockets) open() {}
 
 // acceptPause is how long nobody is accepted when that has failed, for want of
 // descriptors for example.
@@ -34,7 +45,7 @@ const acceptPause = 100 * time.Millisecond
 // run hands on every client.
 func (t *thread) run() {
 	var stats LoopStats
-	for !t.loop.drain.Load() {
+	for !t.loop.retired.Load() {
 		c, err := t.listener.Accept()
 		switch {
 		case errors.Is(err, net.ErrClosed):

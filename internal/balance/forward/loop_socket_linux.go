@@ -10,36 +10,39 @@ import (
 // backlog is how many clients may wait to be accepted.
 const backlog = 4096
 
-// listen opens a socket for each thread on the same port.
-func (l *Loop) listen() (err error) {
-	address := l.own.Address
-	if l.own.Threads > 1 {
-		// Ports that are shared can be shared by other processes of the user too.
-		// One that is not, for a moment, tells whether somebody has it.
-		fd, bound, err := listener(address, false)
+// listen takes clients from the sockets it is given, or from its own.
+func (l *Loop) listen() error {
+	sockets := l.own.Sockets
+	if sockets == nil {
+		own, err := Listen(l.own.Address, false)
 		if err != nil {
 			return err
 		}
-		closeSocket(fd)
-		address = bound
+		defer own.release() // the threads have them
+		sockets = own
 	}
-	for range l.own.Threads {
-		t, bound, err := newThread(l, address)
+	if err := sockets.grow(l.own.Threads); err != nil {
+		return err
+	}
+	for i := range l.own.Threads {
+		t, err := newThread(l, sockets, i)
 		if err != nil {
 			for _, other := range l.threads {
 				other.closeOwn()
 			}
 			return err
 		}
-		address = bound
 		l.threads = append(l.threads, t)
 	}
-	l.address = address
+	l.address = sockets.address
+	if l.own.Sockets == nil {
+		sockets.open()
+	}
 	return nil
 }
 
-// listener opens a socket that listens, and tells where.
-func listener(at netip.AddrPort, shared bool) (int32, netip.AddrPort, error) {
+// bind opens a socket at an address, and tells which it has got.
+func bind(at netip.AddrPort, shared bool) (int32, netip.AddrPort, error) {
 	s, err := socket(at.Addr())
 	if err != nil {
 		return -1, at, err
@@ -67,9 +70,6 @@ func listener(at netip.AddrPort, shared bool) (int32, netip.AddrPort, error) {
 	if err := syscall.Bind(int(s), sockaddr(at)); err != nil {
 		return fail("bind", err)
 	}
-	if err := syscall.Listen(int(s), backlog); err != nil {
-		return fail("listen", err)
-	}
 	name, err := syscall.Getsockname(int(s))
 	if err != nil {
 		return fail("getsockname", err)
@@ -82,6 +82,9 @@ func listener(at netip.AddrPort, shared bool) (int32, netip.AddrPort, error) {
 	}
 	return s, at, nil
 }
+
+// listed has clients come to a socket.
+func listed(s int32) error { return os.NewSyscallError("listen", syscall.Listen(int(s), backlog)) }
 
 // socket opens a TCP socket that does not block and sends at once: TCP_NODELAY,
 // which what is accepted takes over.

@@ -3,6 +3,7 @@ package forward
 import (
 	"net/netip"
 	"runtime"
+	"slices"
 	"syscall"
 	"time"
 
@@ -36,9 +37,11 @@ type thread struct {
 	options  *Options
 	trust    func(netip.Addr) bool
 
-	epoll, listener, wake int32
-	listening             bool // the listener is watched
-	draining              bool
+	epoll, wake int32
+	listeners   []int32 // its own descriptors of sockets others may have too
+	listening   bool    // the listeners are watched
+	draining    bool    // connections end with their next answers, which say so
+	ending      bool    // and those that are idle have ended
 
 	now    time.Duration
 	wheel  wheel
@@ -67,15 +70,15 @@ type thread struct {
 	told  board
 }
 
-// newThread opens what a thread needs.
-func newThread(l *Loop, at netip.AddrPort) (*thread, netip.AddrPort, error) {
+// newThread opens what the thread of an index needs.
+func newThread(l *Loop, from *Sockets, index int) (*thread, error) {
 	epoll, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
 	if err != nil {
-		return nil, at, err
+		return nil, err
 	}
 	t := &thread{
 		loop: l, director: l.options.Director, options: &l.options, trust: NewTrust(l.options.Proxies).Believes,
-		epoll: int32(epoll), listener: -1, wake: -1,
+		epoll: int32(epoll), wake: -1,
 		pools: make(map[*Upstream]*upstreamPool),
 		in:    make([]byte, headroom+scratchBytes), out: make([]byte, 0, headroom+scratchBytes),
 		limit:     max(1, l.options.MaxConnections/l.own.Threads),
@@ -83,34 +86,38 @@ func newThread(l *Loop, at netip.AddrPort) (*thread, netip.AddrPort, error) {
 	}
 	if t.wake, err = counter(); err != nil {
 		t.closeOwn()
-		return nil, at, err
+		return nil, err
 	}
-	if t.listener, at, err = listener(at, l.own.Threads > 1); err != nil {
+	if t.listeners, err = from.share(index, l.own.Threads); err != nil {
 		t.closeOwn()
-		return nil, at, err
+		return nil, err
 	}
 	if err := register(t.epoll, t.wake, eventIn, 0); err != nil {
 		t.closeOwn()
-		return nil, at, err
+		return nil, err
 	}
 	t.listen()
-	return t, at, nil
+	return t, nil
 }
 
 // closeOwn closes what newThread opened.
 func (t *thread) closeOwn() {
-	for _, fd := range []*int32{&t.listener, &t.wake, &t.epoll} {
-		if *fd >= 0 {
-			closeSocket(*fd)
-			*fd = -1
+	for _, fd := range append(t.listeners, t.wake, t.epoll) {
+		if fd >= 0 {
+			closeSocket(fd)
 		}
 	}
+	t.listeners, t.wake, t.epoll = nil, -1, -1
 }
 
 // listen has clients accepted from now on.
 func (t *thread) listen() {
-	if !t.listening && !t.draining {
-		t.listening = register(t.epoll, t.listener, eventIn, 0) == nil
+	if t.listening || t.draining {
+		return
+	}
+	t.listening = true
+	for _, fd := range t.listeners {
+		t.listening = register(t.epoll, fd, eventIn, 0) == nil && t.listening
 	}
 }
 
@@ -119,7 +126,15 @@ func (t *thread) pause() {
 	if t.listening {
 		t.listening = false
 		t.stats.Paused++
-		unregister(t.epoll, t.listener)
+		t.unlisten()
+	}
+}
+
+// unlisten has no more clients accepted. Closing a socket that others have too
+// would leave it in the epoll.
+func (t *thread) unlisten() {
+	for _, fd := range t.listeners {
+		unregister(t.epoll, fd)
 	}
 }
 
@@ -164,11 +179,17 @@ func (t *thread) closeAll() {
 
 // over looks at what was asked of the loop, and reports whether it ends.
 func (t *thread) over() bool {
-	if t.loop.drain.Load() && !t.draining {
+	if t.loop.retired.Load() && !t.draining {
 		t.draining = true
 		t.listening = false
-		closeSocket(t.listener)
-		t.listener = -1
+		t.unlisten()
+		for _, fd := range t.listeners {
+			closeSocket(fd)
+		}
+		t.listeners = nil
+	}
+	if t.loop.drain.Load() && !t.ending {
+		t.ending = true
 		for _, s := range t.table {
 			if s != nil && s.client != nil && s.client.phase == idle && len(s.client.held) == 0 {
 				t.closeClient(s.client)
@@ -180,12 +201,12 @@ func (t *thread) over() bool {
 
 // handle sees to one event.
 func (t *thread) handle(e *syscall.EpollEvent) {
-	switch e.Fd {
-	case t.listener:
-		t.acceptAll()
-		return
-	case t.wake:
+	if e.Fd == t.wake {
 		clearCount(t.wake)
+		return
+	}
+	if slices.Contains(t.listeners, e.Fd) {
+		t.acceptAll(e.Fd)
 		return
 	}
 	if int(e.Fd) >= len(t.table) {
@@ -251,13 +272,13 @@ func (t *thread) expire(s *sock) {
 }
 
 // acceptAll accepts clients.
-func (t *thread) acceptAll() {
+func (t *thread) acceptAll(listener int32) {
 	for range acceptsAtOnce {
 		if t.clients >= t.limit {
 			t.pause()
 			return
 		}
-		fd, from, e := accept(t.listener)
+		fd, from, e := accept(listener)
 		switch e {
 		case fine:
 			t.welcome(fd, from)
