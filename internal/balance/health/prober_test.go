@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"net/netip"
 	"strings"
 	"sync"
@@ -155,6 +156,41 @@ func TestProberMeetsTheDead(t *testing.T) {
 	target.Timeout = 10 * time.Second
 	if got := once(t, target); !strings.Contains(got, "refused") {
 		t.Errorf("of a closed port it says %q", got)
+	}
+}
+
+// TestLateConnectionIsClosed: one of HTTP/2 that comes about after its check was
+// given up has nobody to close it, and does not stay (D5).
+func TestLateConnectionIsClosed(t *testing.T) {
+	states := make(chan http.ConnState, 10)
+	target := server(t, func(s *httptest.Server) {
+		s.Config.ConnState = func(_ net.Conn, state http.ConnState) { states <- state }
+		http2(s)
+	}, func(http.ResponseWriter, *http.Request) { t.Error("the check goes on") })
+	target.HTTP2 = true
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ended := make(chan struct{})
+	trace := &httptrace.ClientTrace{TLSHandshakeDone: func(tls.ConnectionState, error) {
+		cancel() // just before the connection can be used
+		<-ended
+	}}
+	b := newBoard(target)
+	go func() { (&Prober{Board: b}).Run(httptrace.WithClientTrace(ctx, trace)); close(ended) }()
+	<-ended
+	if len(b.dropped) != 1 {
+		t.Error("the check was not given up")
+	}
+	limit := time.After(10 * time.Second)
+	for _, want := range []http.ConnState{http.StateNew, http.StateActive, http.StateIdle, http.StateClosed} {
+		select {
+		case got := <-states:
+			if got != want {
+				t.Fatalf("the connection is %v, want %v", got, want)
+			}
+		case <-limit:
+			t.Fatalf("the connection does not become %v", want)
+		}
 	}
 }
 
