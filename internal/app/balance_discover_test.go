@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -13,92 +12,34 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/miekg/dns"
-
 	"github.com/polymath-run/polymath/internal/balance"
 	"github.com/polymath-run/polymath/internal/balance/admin"
 	"github.com/polymath-run/polymath/internal/balance/discover"
+	"github.com/polymath-run/polymath/internal/balance/discover/discovertest"
 	"github.com/polymath-run/polymath/internal/balance/settings"
 )
 
-// names is a name server with SRV records of one name.
-type names struct {
-	address string
-	mu      sync.Mutex // owns targets
-	targets []netip.AddrPort
-}
-
-func serveNames(t *testing.T) *names {
-	t.Helper()
-	udp, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+// zoneOf is the zone of a service at some upstreams; without any, its name has
+// no SRV records.
+func zoneOf(upstreams ...*upstream) []string {
+	zone := []string{"_http._tcp.example. 0 TXT nobody"}
+	for i, u := range upstreams {
+		at := netip.MustParseAddrPort(u.Listener.Addr().String())
+		zone = append(zone, fmt.Sprintf("_http._tcp.example. 0 SRV 1 1 %d t%d.example.", at.Port(), i), fmt.Sprintf("t%d.example. 0 A %v", i, at.Addr()))
 	}
-	n := &names{address: udp.LocalAddr().String()}
-	s := &dns.Server{PacketConn: udp, Handler: n}
-	started, done := make(chan struct{}), make(chan struct{})
-	s.NotifyStartedFunc = func() { close(started) }
-	go func() {
-		defer close(done)
-		if err := s.ActivateAndServe(); err != nil {
-			t.Error(err)
-		}
-	}()
-	<-started
-	t.Cleanup(func() {
-		if err := s.Shutdown(); err != nil {
-			t.Error(err)
-		}
-		<-done
-	})
-	return n
-}
-
-func (n *names) set(targets ...netip.AddrPort) {
-	n.mu.Lock()
-	n.targets = targets
-	n.mu.Unlock()
-}
-
-// ServeDNS implements dns.Handler.
-func (n *names) ServeDNS(w dns.ResponseWriter, r *dns.Msg) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	m := new(dns.Msg)
-	m.SetReply(r)
-	for i, target := range n.targets {
-		host := fmt.Sprintf("t%d.example.", i)
-		for _, line := range []string{
-			fmt.Sprintf("_http._tcp.example. 0 SRV 1 1 %d %s", target.Port(), host),
-			fmt.Sprintf("%s 0 A %v", host, target.Addr()),
-		} {
-			rr, err := dns.NewRR(line)
-			if err != nil {
-				panic(err)
-			}
-			if rr.Header().Rrtype == dns.TypeA {
-				m.Extra = append(m.Extra, rr)
-			} else if r.Question[0].Qtype == dns.TypeSRV {
-				m.Answer = append(m.Answer, rr)
-			}
-		}
-	}
-	_ = w.WriteMsg(m) // a client that is gone asks no more
+	return zone
 }
 
 // TestDiscovery: upstreams come and go as the name server says, those that stay
 // keep what was said by hand, and one that says nobody is not believed (G18, D5).
 func TestDiscovery(t *testing.T) {
 	a, b := serveUpstream(t, "a"), serveUpstream(t, "b")
-	at := func(u *upstream) netip.AddrPort { return netip.MustParseAddrPort(u.Listener.Addr().String()) }
-	n := serveNames(t)
-	n.set(at(a))
-	text := fmt.Sprintf("discovery: [{name: _http._tcp.example, servers: [%q], shortest: 100ms, longest: 200ms}]", n.address)
+	z := discovertest.Serve(t, zoneOf(a)...)
+	text := fmt.Sprintf("discovery: [{name: _http._tcp.example, servers: [%q], shortest: 100ms, longest: 200ms}]", z.Address)
 	r := balanced(t, text)
 	if _, body := r.get("/"); body != "a" {
 		t.Errorf("answered by %s", body)
@@ -106,14 +47,14 @@ func TestDiscovery(t *testing.T) {
 	if _, err := r.admin.Change(t.Context(), a.URL, admin.Patch{Weight: new(5)}, 0); err != nil {
 		t.Fatal(err)
 	}
-	n.set(at(a), at(b))
+	z.Set(t, zoneOf(a, b)...)
 	until(t, "the second one is there", func() bool { return len(r.upstreams()) == 2 })
 	if u := r.upstreams(); u[a.URL].Weight != 5 || u[a.URL].Requests != 1 || u[b.URL].Origin != "_http._tcp.example" {
 		t.Errorf("%+v", u)
 	}
-	n.set(at(b))
+	z.Set(t, zoneOf(b)...)
 	until(t, "the first one is gone", func() bool { return len(r.upstreams()) == 1 })
-	n.set()
+	z.Set(t, zoneOf()...)
 	for range 20 {
 		if _, body := r.get("/"); body != "b" {
 			t.Errorf("answered by %s", body)

@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -20,6 +19,7 @@ import (
 
 	"github.com/polymath-run/polymath"
 	"github.com/polymath-run/polymath/internal/balance/admin"
+	"github.com/polymath-run/polymath/internal/balance/discover/discovertest"
 	"github.com/polymath-run/polymath/internal/balance/settings"
 )
 
@@ -387,9 +387,8 @@ func TestBalanceRefuses(t *testing.T) {
 // had to be looked up; one that comes later starts slowly.
 func TestBeginsUp(t *testing.T) {
 	a, b, c := serveUpstream(t, "a"), serveUpstream(t, "b"), serveUpstream(t, "c")
-	n := serveNames(t)
-	n.set(netip.MustParseAddrPort(b.Listener.Addr().String()))
-	r := balanced(t, fmt.Sprintf("upstreams: %s\ndiscovery: [{name: _http._tcp.example, servers: [%q]}]\nhealth: {interval: 0s, slow-start: 1h}", a.URL, n.address))
+	z := discovertest.Serve(t, zoneOf(b)...)
+	r := balanced(t, fmt.Sprintf("upstreams: %s\ndiscovery: [{name: _http._tcp.example, servers: [%q]}]\nhealth: {interval: 0s, slow-start: 1h}", a.URL, z.Address))
 	if _, err := r.admin.Add(t.Context(), admin.NewUpstream{URL: c.URL}); err != nil {
 		t.Fatal(err)
 	}

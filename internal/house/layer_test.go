@@ -80,6 +80,7 @@ var layers = []row{
 	{pkg: "internal/balance/forward/forwardtest", layer: node, kit: true},
 	{pkg: "internal/balance", layer: node},
 	{pkg: "internal/balance/discover", layer: adapter},
+	{pkg: "internal/balance/discover/discovertest", layer: adapter, kit: true},
 	{pkg: "internal/balance/limit", layer: node},
 	{pkg: "internal/balance/limit/limittest", layer: service, kit: true},
 	{pkg: "internal/balance/access", layer: node},

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"github.com/polymath-run/polymath/internal/balance/discover/discovertest"
 )
 
 // show writes an answer in one line.
@@ -33,13 +35,13 @@ func found(t *testing.T, r *Resolver, q Query, want string, ttl time.Duration) {
 
 // TestHost finds addresses of both kinds, through aliases (G18).
 func TestHost(t *testing.T) {
-	z := serve(t,
+	z := discovertest.Serve(t,
 		"app.example. 60 A 10.0.0.2", "app.example. 60 A 10.0.0.1", "app.example. 30 AAAA 2001:db8::1",
 		"www.example. 5 CNAME alias.example.", "alias.example. 7 CNAME app.example.",
 		"four.example. 60 A 10.0.0.4", "six.example. 60 AAAA 2001:db8::6",
 		"bare.example. 60 TXT x",
 	)
-	r := NewResolver([]string{z.address})
+	r := NewResolver([]string{z.Address})
 	host := Query{Port: 80, Weight: 2, Most: 10}
 	for name, want := range map[string]string{
 		"app.example":  "10.0.0.1:80*2 10.0.0.2:80*2 [2001:db8::1]:80*2",
@@ -71,13 +73,13 @@ func TestHost(t *testing.T) {
 func TestServices(t *testing.T) {
 	const name = "_http._tcp.example"
 	query := Query{Name: name, Record: SRV, Most: 10}
-	z := serve(t,
+	z := discovertest.Serve(t,
 		name+". 60 SRV 1 10 8080 a.example.", name+". 60 SRV 1 20 8081 b.example.", name+". 60 SRV 2 99 9090 c.example.",
 		"a.example. 60 A 10.0.0.1", "b.example. 20 A 10.0.0.2", "c.example. 60 A 10.0.0.3",
 	)
-	r := NewResolver([]string{z.address})
+	r := NewResolver([]string{z.Address})
 	found(t, r, query, "10.0.0.1:8080*10 10.0.0.2:8081*20", 20*time.Second)
-	if n := z.count("c.example. A"); n != 0 {
+	if n := z.Count("c.example. A"); n != 0 {
 		t.Errorf("the address of a target of higher priority was asked for %d times", n)
 	}
 
@@ -85,15 +87,15 @@ func TestServices(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	z.with(func(z *zone) { z.extra = []dns.RR{along} })
+	z.With(func(z *discovertest.Zone) { z.Extra = []dns.RR{along} })
 	found(t, r, query, "10.0.0.1:8080*10 10.0.0.9:8081*20", 15*time.Second)
 
-	z.with(func(z *zone) { z.extra = nil })
-	z.set(t, name+". 60 SRV 1 0 8080 a.example.", name+". 60 SRV 1 65535 8081 b.example.", name+". 60 SRV 1 655 1 a.example.",
+	z.With(func(z *discovertest.Zone) { z.Extra = nil })
+	z.Set(t, name+". 60 SRV 1 0 8080 a.example.", name+". 60 SRV 1 65535 8081 b.example.", name+". 60 SRV 1 655 1 a.example.",
 		"a.example. 60 A 10.0.0.1", "b.example. 60 A 10.0.0.2")
 	found(t, r, query, "10.0.0.1:1*9 10.0.0.1:8080*1 10.0.0.2:8081*1000", time.Minute)
 
-	z.set(t, name+". 60 SRV 0 0 0 .")
+	z.Set(t, name+". 60 SRV 0 0 0 .")
 	if a, err := r.Lookup(t.Context(), query); err == nil {
 		t.Errorf("a service that does not exist: %s", show(a))
 	}
@@ -103,39 +105,39 @@ func TestServices(t *testing.T) {
 // (D5: a failure elsewhere takes nobody's upstreams away).
 func TestLastGoodAnswer(t *testing.T) {
 	const name = "_http._tcp.example"
-	z := serve(t,
+	z := discovertest.Serve(t,
 		"app.example. 60 A 10.0.0.1", "app.example. 60 AAAA 2001:db8::1",
 		name+". 60 SRV 1 1 80 a.example.", name+". 60 SRV 1 1 80 b.example.", "a.example. 60 A 10.0.0.1", "b.example. 60 A 10.0.0.2",
 	)
-	r := NewResolver([]string{z.address})
+	r := NewResolver([]string{z.Address})
 	host := Query{Name: "app.example", Port: 80, Most: 10}
 	found(t, r, host, "10.0.0.1:80*1 [2001:db8::1]:80*1", time.Minute)
-	z.with(func(z *zone) { z.codes["app.example. AAAA"] = dns.RcodeServerFailure })
-	z.set(t, "app.example. 60 A 10.0.0.7")
+	z.With(func(z *discovertest.Zone) { z.Codes["app.example. AAAA"] = dns.RcodeServerFailure })
+	z.Set(t, "app.example. 60 A 10.0.0.7")
 	a, err := r.Lookup(t.Context(), host)
 	if err == nil || show(a) != "10.0.0.7:80*1 [2001:db8::1]:80*1" {
 		t.Errorf("with half of the answers: %s, %v", show(a), err)
 	}
-	z.with(func(z *zone) { delete(z.codes, "app.example. AAAA") })
+	z.With(func(z *discovertest.Zone) { delete(z.Codes, "app.example. AAAA") })
 	found(t, r, host, "10.0.0.7:80*1", time.Minute) // now it is known to be gone
 
-	r = NewResolver([]string{z.address})
-	z.with(func(z *zone) { z.codes["app.example. AAAA"] = dns.RcodeServerFailure })
+	r = NewResolver([]string{z.Address})
+	z.With(func(z *discovertest.Zone) { z.Codes["app.example. AAAA"] = dns.RcodeServerFailure })
 	a, err = r.Lookup(t.Context(), host)
 	if err == nil || show(a) != "10.0.0.7:80*1" {
 		t.Errorf("with half of the answers from the start: %s, %v", show(a), err)
 	}
-	z.with(func(z *zone) { z.codes["app.example. A"] = dns.RcodeRefused })
+	z.With(func(z *discovertest.Zone) { z.Codes["app.example. A"] = dns.RcodeRefused })
 	a, err = r.Lookup(t.Context(), host)
 	if err == nil || show(a) != "10.0.0.7:80*1" {
 		t.Errorf("while nobody answers: %s, %v", show(a), err)
 	}
 
-	z.set(t, name+". 60 SRV 1 1 80 a.example.", name+". 60 SRV 1 1 80 b.example.", "a.example. 60 A 10.0.0.1", "b.example. 60 A 10.0.0.2")
+	z.Set(t, name+". 60 SRV 1 1 80 a.example.", name+". 60 SRV 1 1 80 b.example.", "a.example. 60 A 10.0.0.1", "b.example. 60 A 10.0.0.2")
 	srv := Query{Name: name, Record: SRV, Most: 10}
 	found(t, r, srv, "10.0.0.1:80*1 10.0.0.2:80*1", time.Minute)
-	z.with(func(z *zone) {
-		z.codes[name+". SRV"], z.codes["b.example. A"] = dns.RcodeServerFailure, dns.RcodeServerFailure
+	z.With(func(z *discovertest.Zone) {
+		z.Codes[name+". SRV"], z.Codes["b.example. A"] = dns.RcodeServerFailure, dns.RcodeServerFailure
 	})
 	a, err = r.Lookup(t.Context(), srv)
 	if err == nil || show(a) != "10.0.0.1:80*1 10.0.0.2:80*1" {
@@ -151,32 +153,32 @@ func TestServers(t *testing.T) {
 		lines = append(lines, fmt.Sprintf("big.example. 60 A 10.0.1.%d", i))
 	}
 	big := Query{Name: "big.example", Port: 80, Most: 1000}
-	liar, good := serve(t, lines...), serve(t, lines...)
-	liar.with(func(z *zone) { z.lie = true })
-	good.with(func(z *zone) { z.most = 10 })
-	a, err := NewResolver([]string{liar.address, good.address}).Lookup(t.Context(), big)
+	liar, good := discovertest.Serve(t, lines...), discovertest.Serve(t, lines...)
+	liar.With(func(z *discovertest.Zone) { z.Lie = true })
+	good.With(func(z *discovertest.Zone) { z.Most = 10 })
+	a, err := NewResolver([]string{liar.Address, good.Address}).Lookup(t.Context(), big)
 	if err != nil || len(a.Found) != 200 {
 		t.Errorf("found %d, %v, want 200", len(a.Found), err)
 	}
-	if liar.count("big.example. A") == 0 || good.count("tcp") == 0 || good.count("udp") == 0 {
-		t.Errorf("asked the first %d times, the second %d over UDP and %d over TCP", liar.count("big.example. A"), good.count("udp"), good.count("tcp"))
+	if liar.Count("big.example. A") == 0 || good.Count("tcp") == 0 || good.Count("udp") == 0 {
+		t.Errorf("asked the first %d times, the second %d over UDP and %d over TCP", liar.Count("big.example. A"), good.Count("udp"), good.Count("tcp"))
 	}
-	if a, err := NewResolver([]string{liar.address}).Lookup(t.Context(), big); err == nil || !strings.Contains(err.Error(), "another question") {
+	if a, err := NewResolver([]string{liar.Address}).Lookup(t.Context(), big); err == nil || !strings.Contains(err.Error(), "another question") {
 		t.Errorf("a lie: %s, %v", show(a), err)
 	}
 
 	ctx, cancel := context.WithCancel(t.Context())
-	good.with(func(z *zone) { z.silent["big.example. A"] = true })
+	good.With(func(z *discovertest.Zone) { z.Silent["big.example. A"] = true })
 	cancel()
-	if _, err := NewResolver([]string{good.address}).Lookup(ctx, big); err == nil {
+	if _, err := NewResolver([]string{good.Address}).Lookup(ctx, big); err == nil {
 		t.Error("a look-up went on after its end")
 	}
 }
 
 // TestSystem reads the name servers and the search list of a system.
 func TestSystem(t *testing.T) {
-	z := serve(t, "app.cluster.example. 60 A 10.0.0.1")
-	host, port := netip.MustParseAddrPort(z.address).Addr(), netip.MustParseAddrPort(z.address).Port()
+	z := discovertest.Serve(t, "app.cluster.example. 60 A 10.0.0.1")
+	host, port := netip.MustParseAddrPort(z.Address).Addr(), netip.MustParseAddrPort(z.Address).Port()
 	r := NewResolver(nil)
 	r.file = filepath.Join(t.TempDir(), "resolv.conf")
 	q := Query{Name: "app", Port: 80, Most: 10}
@@ -192,7 +194,7 @@ func TestSystem(t *testing.T) {
 		t.Errorf("read %v and %v, %v", servers, names, err)
 	}
 	_ = port // a file has no ports: the names are tried against the zone itself
-	l := look{resolver: NewResolver(nil), servers: []string{z.address}, asked: make(map[question]bool)}
+	l := look{resolver: NewResolver(nil), servers: []string{z.Address}, asked: make(map[question]bool)}
 	a, err := l.host(t.Context(), names[1], q)
 	if err != nil || show(a) != "10.0.0.1:80*1" {
 		t.Errorf("by the search list: %s, %v", show(a), err)

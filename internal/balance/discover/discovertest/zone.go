@@ -1,4 +1,5 @@
-package discover
+// Package discovertest has a name server for the tests of whoever asks one.
+package discovertest
 
 import (
 	"net"
@@ -9,31 +10,34 @@ import (
 	"github.com/miekg/dns"
 )
 
-// zone is a name server of this process, over UDP and TCP on one port.
-type zone struct {
-	address string
+// Zone is a name server of this process, over UDP and TCP on one port. Its fields
+// but Address are changed in With alone.
+type Zone struct {
+	Address string // HOST:PORT
 
-	mu      sync.Mutex // owns what follows
+	Codes  map[string]int  // answered instead, by name and type: "a.example. SRV"
+	Silent map[string]bool // not answered, by name and type
+	Most   int             // records over UDP; more are cut off; 0: no bound
+	Extra  []dns.RR        // come along with every answer
+	Lie    bool            // answers another question
+
+	mu      sync.Mutex // owns all but the address
 	records map[string][]dns.RR
-	codes   map[string]int // by name and type: answered instead
-	silent  map[string]bool
-	most    int // records over UDP; more are cut off; 0: no bound
-	extra   []dns.RR
-	lie     bool // answers another question
 	asked   map[string]int
 }
 
-// serve starts a zone that ends with the test.
-func serve(t *testing.T, lines ...string) *zone {
+// Serve starts a zone that ends with the test. Its records are given in the form
+// of a zone file, one a line.
+func Serve(t *testing.T, lines ...string) *Zone {
 	t.Helper()
-	z := &zone{codes: make(map[string]int), silent: make(map[string]bool), asked: make(map[string]int)}
-	z.set(t, lines...)
+	z := &Zone{Codes: make(map[string]int), Silent: make(map[string]bool), asked: make(map[string]int)}
+	z.Set(t, lines...)
 	tcp, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	z.address = tcp.Addr().String()
-	udp, err := net.ListenPacket("udp", z.address)
+	z.Address = tcp.Addr().String()
+	udp, err := net.ListenPacket("udp", z.Address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,8 +61,8 @@ func serve(t *testing.T, lines ...string) *zone {
 	return z
 }
 
-// set replaces the records, given in the form of a zone file.
-func (z *zone) set(t *testing.T, lines ...string) {
+// Set replaces the records.
+func (z *Zone) Set(t *testing.T, lines ...string) {
 	t.Helper()
 	records := make(map[string][]dns.RR)
 	for _, line := range lines {
@@ -74,21 +78,23 @@ func (z *zone) set(t *testing.T, lines ...string) {
 	z.mu.Unlock()
 }
 
-// with changes how the zone answers.
-func (z *zone) with(change func(z *zone)) {
+// With changes how the zone answers.
+func (z *Zone) With(change func(z *Zone)) {
 	z.mu.Lock()
 	change(z)
 	z.mu.Unlock()
 }
 
-func (z *zone) count(what string) int {
+// Count is how often something was asked for, by name and type, or over "udp" or
+// "tcp".
+func (z *Zone) Count(what string) int {
 	z.mu.Lock()
 	defer z.mu.Unlock()
 	return z.asked[what]
 }
 
 // ServeDNS answers as a recursive name server does: with aliases followed.
-func (z *zone) ServeDNS(w dns.ResponseWriter, r *dns.Msg) {
+func (z *Zone) ServeDNS(w dns.ResponseWriter, r *dns.Msg) {
 	z.mu.Lock()
 	defer z.mu.Unlock()
 	q := r.Question[0]
@@ -96,15 +102,15 @@ func (z *zone) ServeDNS(w dns.ResponseWriter, r *dns.Msg) {
 	what := name + " " + dns.TypeToString[q.Qtype]
 	z.asked[what]++
 	z.asked[w.LocalAddr().Network()]++
-	if z.silent[what] {
+	if z.Silent[what] {
 		return
 	}
 	m := new(dns.Msg)
 	m.SetReply(r)
-	if z.lie {
+	if z.Lie {
 		m.Question[0].Name = "other.example."
 	}
-	if code, ok := z.codes[what]; ok {
+	if code, ok := z.Codes[what]; ok {
 		m.Rcode = code
 	} else if _, known := z.records[name]; !known {
 		m.Rcode = dns.RcodeNameError
@@ -121,9 +127,9 @@ func (z *zone) ServeDNS(w dns.ResponseWriter, r *dns.Msg) {
 		}
 		name = next
 	}
-	m.Extra = append(m.Extra, z.extra...)
-	if z.most > 0 && len(m.Answer) > z.most && w.LocalAddr().Network() == "udp" {
-		m.Answer, m.Truncated = m.Answer[:z.most], true
+	m.Extra = append(m.Extra, z.Extra...)
+	if z.Most > 0 && len(m.Answer) > z.Most && w.LocalAddr().Network() == "udp" {
+		m.Answer, m.Truncated = m.Answer[:z.Most], true
 	}
 	_ = w.WriteMsg(m) // a client that is gone asks no more
 }
