@@ -73,7 +73,7 @@ func each[T any](s *settings, things []T, do func(T) error) error {
 			first = err
 		}
 		failed++
-		_, _ = fmt.Fprintf(s.stderr, "polymath: %v\n", err)
+		_, _ = fmt.Fprintf(s.stderr, "polymath: %s\n", printableLines(err.Error()))
 	}
 	if failed == 0 {
 		return nil

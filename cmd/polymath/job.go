@@ -164,7 +164,7 @@ func (s *settings) printFields(fields []field) error {
 		if f.value == "" {
 			continue
 		}
-		if _, err := fmt.Fprintf(t, "%s\t%s\n", f.name, f.value); err != nil {
+		if _, err := fmt.Fprintf(t, "%s\t%s\n", printable(f.name), printable(f.value)); err != nil {
 			return err
 		}
 	}

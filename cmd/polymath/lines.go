@@ -123,7 +123,7 @@ func (b *batch) note(line int, err error) {
 	if b.refused++; b.first == nil {
 		b.first = err
 	}
-	_, _ = fmt.Fprintf(b.stderr, "polymath: line %d: %v\n", line, err)
+	_, _ = fmt.Fprintf(b.stderr, "polymath: line %d: %s\n", line, printableLines(err.Error()))
 }
 
 // finish waits for a job and prints its answer on one line.

@@ -59,12 +59,7 @@ func (g *grid) none(what string) {
 
 // clip makes a text fit into a cell.
 func clip(text string) string {
-	text = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, text)
+	text = printable(text)
 	if runes := []rune(text); len(runes) > maxCell {
 		return string(runes[:maxCell-3]) + "..."
 	}

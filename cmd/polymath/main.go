@@ -25,7 +25,7 @@ func main() {
 	code := run(ctx, os.Args[1:], surroundings{
 		lookup: os.LookupEnv,
 		stdin:  os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
-		width: terminalWidth,
+		width: terminalWidth, terminal: term.IsTerminal(int(os.Stdout.Fd())),
 	})
 	stop()
 	os.Exit(code)

@@ -46,10 +46,12 @@ func (j *jobSettings) check() error {
 		return refuse("--attempts is %d: it must be from 1 to %d", j.attempts, polymath.MaxAttempts)
 	case j.deadline < 0:
 		return refuse("--deadline is %v: it must be more than 0", j.deadline)
-	case j.queue == "" || len(j.queue) > polymath.MaxNameBytes:
-		return refuse("--queue must have 1 to %d bytes", polymath.MaxNameBytes)
-	case j.tenant == "" || len(j.tenant) > polymath.MaxNameBytes:
-		return refuse("--tenant must have 1 to %d bytes", polymath.MaxNameBytes)
+	}
+	if err := polymath.CheckName("queue", j.queue); err != nil {
+		return refuse("--queue: %w", err)
+	}
+	if err := polymath.CheckName("tenant", j.tenant); err != nil {
+		return refuse("--tenant: %w", err)
 	}
 	return nil
 }

@@ -3,6 +3,8 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
+	"strings"
 
 	"github.com/polymath-run/polymath"
 	"github.com/polymath-run/polymath/api"
@@ -59,7 +61,7 @@ func (out *result) failure() error {
 	if out.State == polymath.Cancelled.String() {
 		return polymath.Errorf(polymath.JobFailed, "%s was cancelled", out.Job)
 	}
-	return polymath.Errorf(polymath.JobFailed, "%s %s: %s", out.Job, out.State, out.Error)
+	return polymath.Errorf(polymath.JobFailed, "%s %s: %s", out.Job, out.State, printable(out.Error))
 }
 
 func (s *settings) printAnswer(out result) error {
@@ -68,6 +70,14 @@ func (s *settings) printAnswer(out result) error {
 	}
 	if out.Result == nil {
 		return nil
+	}
+	if s.terminal {
+		var text strings.Builder
+		if err := writeText(&text, out.Result); err != nil {
+			return err
+		}
+		_, err := io.WriteString(s.stdout, printableLines(text.String()))
+		return err
 	}
 	return writeText(s.stdout, out.Result)
 }

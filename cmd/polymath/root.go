@@ -23,6 +23,7 @@ type surroundings struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	width          func() int // of the terminal behind stderr; 0: there is none
+	terminal       bool       // stdout is one: what would steer it is escaped
 }
 
 // settings are the flags every command understands.
@@ -57,7 +58,7 @@ func run(ctx context.Context, args []string, s surroundings) int {
 	}
 	code := polymath.CodeOf(err).ExitCode()
 	// A failed write here has nowhere to be reported.
-	_, _ = fmt.Fprintf(s.stderr, "polymath: %v\n", err)
+	_, _ = fmt.Fprintf(s.stderr, "polymath: %s\n", printableLines(err.Error()))
 	if code == polymath.ExitUsage {
 		_, _ = fmt.Fprintf(s.stderr, "See '%s --help'.\n", cmd.CommandPath())
 	}

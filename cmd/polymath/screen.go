@@ -149,7 +149,7 @@ func (p *pace) line(job *polymath.Job, working uint64, now time.Time, width int)
 	if elapsed > 0 && done > p.from {
 		rate = float64(done-p.from) / elapsed
 	}
-	head := fmt.Sprintf("%s %5.1f %% ", job.Function, 100*part)
+	head := fmt.Sprintf("%s %5.1f %% ", printable(job.Function), 100*part)
 	tail := fmt.Sprintf(" %.4g units/s, %s", rate, p.remaining(job, done, rate, now))
 	if len(head)+len(tail) > width-1 { // the time that is left is what people look for
 		tail = " " + p.remaining(job, done, rate, now)

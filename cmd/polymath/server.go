@@ -169,8 +169,10 @@ back what it holds; when it is killed, its work runs elsewhere within seconds.`,
 			if err != nil {
 				return err
 			}
-			if len(name) > polymath.MaxNameBytes {
-				return polymath.Errorf(polymath.InvalidArgument, "--name has %d bytes, more than %d", len(name), polymath.MaxNameBytes)
+			if cmd.Flags().Changed("name") {
+				if err := polymath.CheckName("worker", name); err != nil {
+					return polymath.Errorf(polymath.InvalidArgument, "--name: %w", err)
+				}
 			}
 			log := slog.New(slog.NewTextHandler(s.stderr, nil))
 			w := link.Work{

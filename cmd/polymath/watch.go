@@ -111,7 +111,7 @@ func (o *watchSettings) event(e *api.Event) error {
 	if e.Subject != "" {
 		whom = e.Subject + " " + e.Data.Function
 	}
-	_, err := fmt.Fprintf(o.stdout, "%s  %-13s  %s\n", at, what, whom)
+	_, err := fmt.Fprintf(o.stdout, "%s  %-13s  %s\n", at, printable(what), printable(whom))
 	return err
 }
 
@@ -180,7 +180,7 @@ func (o *watchSettings) ended(ctx context.Context, w *wall, e *end) error {
 	if e.err != nil {
 		err := o.detached(ctx, e.job.id, e.err)
 		if polymath.CodeOf(err) != polymath.Interrupted {
-			_, _ = fmt.Fprintf(w.screen, "polymath: %v: %v\n", e.job.id, err)
+			_, _ = fmt.Fprintf(w.screen, "polymath: %v: %s\n", e.job.id, printableLines(err.Error()))
 		}
 		return err
 	}
@@ -190,7 +190,7 @@ func (o *watchSettings) ended(ctx context.Context, w *wall, e *end) error {
 	if o.output == outputJSON {
 		err = writeLine(o.stdout, out)
 	} else {
-		_, err = fmt.Fprintf(o.stdout, "%s %s %s\n", out.Job, out.Function, out.State)
+		_, err = fmt.Fprintf(o.stdout, "%s %s %s\n", printable(out.Job), printable(out.Function), printable(out.State))
 	}
 	if err == nil && out.State != polymath.Succeeded.String() {
 		err = out.failure()

@@ -8,7 +8,6 @@ import (
 	"runtime"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/polymath-run/polymath"
 	"github.com/polymath-run/polymath/api/polymathv1"
@@ -31,8 +30,10 @@ type Work struct {
 
 // Run works for the server until ctx ends, and then hands back what it holds.
 func (w *Work) Run(ctx context.Context) error {
-	if len(w.Name) > polymath.MaxNameBytes || !utf8.ValidString(w.Name) {
-		return polymath.Errorf(polymath.InvalidArgument, "a worker's name is UTF-8 of at most %d bytes, not %.80q", polymath.MaxNameBytes, w.Name)
+	if w.Name != "" {
+		if err := polymath.CheckName("worker", w.Name); err != nil {
+			return err
+		}
 	}
 	l, err := Dial(ctx, w.Server, Options{TLS: w.TLS, Lost: w.Lost})
 	if err != nil {

@@ -57,8 +57,8 @@ func (n *Node) Discard(ctx context.Context, id archive.LetterID) error {
 // DiscardAll lets all dead letters of a queue go that it has when this is
 // applied; an empty name is the default queue.
 func (n *Node) DiscardAll(ctx context.Context, tenant, queue string) error {
-	if len(tenant) > polymath.MaxNameBytes || len(queue) > polymath.MaxNameBytes {
-		return polymath.Errorf(polymath.InvalidArgument, "a name is longer than %d bytes", polymath.MaxNameBytes)
+	if err := checkQueue(tenant, queue); err != nil {
+		return err
 	}
 	_, err := n.Propose(ctx, &ledger.Discard{Tenant: tenant, Queue: queue})
 	return err

@@ -27,11 +27,25 @@ func (n *Node) SetQueue(ctx context.Context, tenant, queue string, s QueueSettin
 	if queue == "" {
 		queue = polymath.DefaultQueue
 	}
-	if len(tenant) > polymath.MaxNameBytes || len(queue) > polymath.MaxNameBytes {
-		return polymath.Errorf(polymath.InvalidArgument, "a name is longer than %d bytes", polymath.MaxNameBytes)
+	if err := checkQueue(tenant, queue); err != nil {
+		return err
 	}
 	_, err := n.Propose(ctx, &ledger.Configure{
 		Tenant: tenant, Queue: queue, Weight: s.Weight, Concurrency: s.Concurrency, Paused: s.Paused,
 	})
 	return err
+}
+
+// checkQueue refuses names that no queue and no tenant may have. An empty one
+// stands for the default.
+func checkQueue(tenant, queue string) error {
+	if tenant != "" {
+		if err := polymath.CheckName("tenant", tenant); err != nil {
+			return err
+		}
+	}
+	if queue != "" {
+		return polymath.CheckName("queue", queue)
+	}
+	return nil
 }

@@ -26,8 +26,8 @@ func (Closed) seatEvent()  {}
 // worker must call Beat once a second and hears through Config.Deliver.
 // A local worker lives in the node's process and ends with it.
 func (c *Core) Join(name string, local bool, done func(polymath.Ref, error)) {
-	if name == "" {
-		done(polymath.Ref{}, polymath.Errorf(polymath.InvalidArgument, "a worker needs a name"))
+	if err := polymath.CheckName("worker", name); err != nil {
+		done(polymath.Ref{}, err)
 		return
 	}
 	open := &ledger.Open{Nonce: c.cfg.Nonce(), Node: c.cfg.Name, Name: name, Local: local}

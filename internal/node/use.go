@@ -57,17 +57,19 @@ func (n *Node) Submit(ctx context.Context, tenant string, spec polymath.Spec) (i
 	return polymath.JobID{Shard: n.options.Shard, Ref: a.Ref}, a.Existing, err
 }
 
-// checkSpec refuses what would not fit an entry.
+// checkSpec refuses what would not fit an entry, and names that cannot be
+// shown.
 func checkSpec(tenant string, s *polymath.Spec) error {
 	switch {
 	case len(s.Input) > polymath.MaxInlineBytes:
 		return polymath.Errorf(polymath.TooLarge, "the input has %d bytes, more than %d", len(s.Input), polymath.MaxInlineBytes)
-	case len(tenant) > polymath.MaxNameBytes || len(s.Function) > polymath.MaxNameBytes || len(s.Options.Queue) > polymath.MaxNameBytes:
-		return polymath.Errorf(polymath.InvalidArgument, "a name is longer than %d bytes", polymath.MaxNameBytes)
 	case len(s.Plan.Costs) > polymath.MaxCostPoints:
 		return polymath.Errorf(polymath.InvalidArgument, "the cost table has %d points, more than %d", len(s.Plan.Costs), polymath.MaxCostPoints)
 	}
-	return nil
+	if err := polymath.CheckName("function", s.Function); err != nil {
+		return err
+	}
+	return checkQueue(tenant, s.Options.Queue)
 }
 
 // Cancel ends a job that is not finished.

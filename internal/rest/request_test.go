@@ -2,6 +2,7 @@ package rest_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -28,5 +29,37 @@ func TestDeadline(t *testing.T) {
 	}
 	if again := get[api.Job](t, r.do("POST", "/v1/jobs", request), http.StatusAccepted); again.ID != first.ID {
 		t.Errorf("the same request led to %s and then to %s", first.ID, again.ID)
+	}
+}
+
+// TestNames: a name that could not be shown is refused wherever one is given,
+// with the name as it can be.
+func TestNames(t *testing.T) {
+	r := newRig(t, t.TempDir())
+	for name, c := range map[string]struct{ method, path, body, tenant string }{
+		"queue":           {"POST", "/v1/jobs", `{"function":"add","input":{"a":1,"b":2},"queue":"a\u001b[2J"}`, ""},
+		"queue turned":    {"POST", "/v1/jobs", `{"function":"add","input":{"a":1,"b":2},"queue":"a\u202e"}`, ""},
+		"tenant":          {"POST", "/v1/jobs", `{"function":"add","input":{"a":1,"b":2}}`, "caf\xe9"},
+		"worker":          {"POST", "/v1/workers", `{"name":"w\u0007","slots":1,"functions":[{"name":"add"}]}`, ""},
+		"summary":         {"POST", "/v1/workers", `{"name":"w","slots":1,"functions":[{"name":"f","kind":"call","summary":"a\u0007"}]}`, ""},
+		"queue to set":    {"PATCH", "/v1/queues/default/a%1b", `{"paused":true}`, ""},
+		"tenant to set":   {"PATCH", "/v1/queues/%ff/a", `{"paused":true}`, ""},
+		"queue to purge":  {"DELETE", "/v1/dead-letters?queue=a%0a", "", ""},
+		"tenant to purge": {"DELETE", "/v1/dead-letters?queue=a&tenant=%0a", "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var headers []string
+			if c.tenant != "" {
+				headers = []string{"Polymath-Tenant", c.tenant}
+			}
+			a := r.do(c.method, c.path, c.body, headers...)
+			problem(t, a, http.StatusBadRequest, polymath.InvalidArgument, "")
+			if p := get[api.Problem](t, a, a.status); !strings.Contains(p.Detail, "print") && !strings.Contains(p.Detail, "UTF-8") {
+				t.Errorf("%s", p.Detail)
+			}
+		})
+	}
+	if list := get[api.QueueList](t, r.do("GET", "/v1/queues", ""), http.StatusOK); len(list.Items) != 0 {
+		t.Errorf("%+v", list)
 	}
 }

@@ -48,6 +48,9 @@ func TestBadJoins(t *testing.T) {
 		want polymath.Code
 	}{
 		"no name":            {&polymathv1.Join{}, polymath.InvalidArgument},
+		"a name that steers": {&polymathv1.Join{Name: "x\x1b[2J"}, polymath.InvalidArgument},
+		"a name backwards":   {&polymathv1.Join{Name: "x\u202e"}, polymath.InvalidArgument},
+		"a steering summary": {&polymathv1.Join{Name: "x", Functions: one(&polymathv1.Declaration{Name: "g", Kind: "call", Reducer: "collect", Summary: "\x1b[2J"})}, polymath.InvalidArgument},
 		"a long name":        {&polymathv1.Join{Name: strings.Repeat("x", 65)}, polymath.InvalidArgument},
 		"half a session":     {&polymathv1.Join{Name: "x", Session: []byte("half")}, polymath.InvalidArgument},
 		"an unknown session": {&polymathv1.Join{Name: "x", Session: make([]byte, 16)}, polymath.NotFound},
@@ -61,6 +64,9 @@ func TestBadJoins(t *testing.T) {
 		r.send(&polymathv1.Calls{Joins: []*polymathv1.Join{c.join}})
 		r.refused(name, c.join.GetCall(), c.want)
 	}
+	ask := &polymathv1.Demand{Call: r.next(), Session: r.join(), Functions: []string{"x\x1b[2J"}, Slots: 1}
+	r.send(&polymathv1.Calls{Demands: []*polymathv1.Demand{ask}})
+	r.refused("a demand that steers", ask.GetCall(), polymath.InvalidArgument)
 	if _, err := s.service.Catalog().Get("f1"); err == nil {
 		t.Error("a refused join left functions behind")
 	}

@@ -120,6 +120,12 @@ func (st *stream) demand(b *node.Batch, d *polymathv1.Demand) {
 		st.done(d.GetCall(), err)
 		return
 	}
+	for _, name := range d.GetFunctions() {
+		if err := polymath.CheckName("function", name); err != nil {
+			st.done(d.GetCall(), err)
+			return
+		}
+	}
 	cmd := &ledger.Demand{Session: s, Functions: d.GetFunctions(), Slots: d.GetSlots(), Micros: d.GetMicros()}
 	b.Propose(cmd, func(err error) { st.done(d.GetCall(), err) })
 }

@@ -12,7 +12,6 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"sync/atomic"
-	"unicode/utf8"
 
 	"github.com/polymath-run/polymath"
 	"github.com/polymath-run/polymath/internal/catalog"
@@ -114,12 +113,10 @@ func (r *Request) check() error {
 	switch {
 	case r.Function == "":
 		return refuse("which function? the field function is missing")
-	case len(r.Tenant) > polymath.MaxNameBytes:
-		return refuse("the tenant's name has %d bytes, more than %d", len(r.Tenant), polymath.MaxNameBytes)
-	case len(o.Queue) > polymath.MaxNameBytes:
-		return refuse("the queue's name has %d bytes, more than %d", len(o.Queue), polymath.MaxNameBytes)
-	case !utf8.ValidString(r.Tenant) || !utf8.ValidString(o.Queue):
-		return refuse("the names of tenants and queues are UTF-8")
+	case r.Tenant != "" && polymath.CheckName("tenant", r.Tenant) != nil:
+		return polymath.CheckName("tenant", r.Tenant)
+	case o.Queue != "" && polymath.CheckName("queue", o.Queue) != nil:
+		return polymath.CheckName("queue", o.Queue)
 	case o.Priority < polymath.MinPriority || o.Priority > polymath.MaxPriority:
 		return refuse("priority %d is not between %d and %d", o.Priority, polymath.MinPriority, polymath.MaxPriority)
 	case o.Attempts > polymath.MaxAttempts:

@@ -31,6 +31,8 @@ func TestRefusals(t *testing.T) {
 		"a long tenant":      {func(r *Request) { r.Tenant = strings.Repeat("x", 65) }, polymath.InvalidArgument, "64"},
 		"a strange tenant":   {func(r *Request) { r.Tenant = "\xff" }, polymath.InvalidArgument, "UTF-8"},
 		"a long queue":       {func(r *Request) { r.Options.Queue = strings.Repeat("x", 65) }, polymath.InvalidArgument, "64"},
+		"a tenant's escape":  {func(r *Request) { r.Tenant = "\x1b[2J" }, polymath.InvalidArgument, "print"},
+		"a queue's line":     {func(r *Request) { r.Options.Queue = "a\nb" }, polymath.InvalidArgument, "print"},
 		"a strange queue":    {func(r *Request) { r.Options.Queue = "\xff" }, polymath.InvalidArgument, "UTF-8"},
 		"a low priority":     {func(r *Request) { r.Options.Priority = -101 }, polymath.InvalidArgument, "-100"},
 		"a high priority":    {func(r *Request) { r.Options.Priority = 101 }, polymath.InvalidArgument, "100"},

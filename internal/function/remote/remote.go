@@ -13,6 +13,8 @@ import (
 	"context"
 	"encoding/json"
 	"strconv"
+	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/polymath-run/polymath"
@@ -57,8 +59,8 @@ func (d *Declaration) Check() error {
 		return bad("a function's name has 1 to %d lower case letters, digits, - and _, a letter first, not %.80q", polymath.MaxNameBytes, d.Name)
 	case len(d.Summary) > MaxSummaryBytes:
 		return bad("the summary of %s has %d bytes, more than %d", d.Name, len(d.Summary), MaxSummaryBytes)
-	case !utf8.ValidString(d.Summary):
-		return bad("the summary of %s is no UTF-8", d.Name)
+	case d.Summary != "" && !printable(d.Summary):
+		return bad("the summary of %s is no line of UTF-8 characters that print: %.80q", d.Name, d.Summary)
 	case d.Micros > MaxMicros:
 		return bad("a unit of %s takes %d microseconds, more than a day: cut it smaller", d.Name, d.Micros)
 	case d.LongestRun > MaxLongestRun:
@@ -82,6 +84,10 @@ func validName(s string) bool {
 		}
 	}
 	return s != "" && len(s) <= polymath.MaxNameBytes
+}
+
+func printable(text string) bool {
+	return utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
 func bad(format string, args ...any) error {
