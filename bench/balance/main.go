@@ -39,10 +39,7 @@ type settings struct {
 
 func main() {
 	if len(os.Args) == 4 && os.Args[1] == slowFlag {
-		if err := slowUpstream(os.Args[2], os.Args[3]); err != nil {
-			fmt.Fprintln(os.Stderr, "balance:", err)
-			os.Exit(1)
-		}
+		process.End("balance", slowUpstream(os.Args[2], os.Args[3]))
 		return
 	}
 	var s settings

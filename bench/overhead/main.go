@@ -34,10 +34,7 @@ const grantedMetric = "polymath_leases_granted_total"
 
 func main() {
 	if len(os.Args) > 1 && strings.HasPrefix(os.Args[1], "-child-") {
-		if err := child(os.Args[1:]); err != nil {
-			fmt.Fprintln(os.Stderr, "overhead:", err)
-			os.Exit(1)
-		}
+		process.End("overhead", child(os.Args[1:]))
 		return
 	}
 	pairs := flag.Int("pairs", 5, "how many pairs of job and kernel; the middle one is the bar")

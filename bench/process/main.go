@@ -28,6 +28,12 @@ func Run(name string, work func(ctx context.Context) error) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := work(ctx)
 	stop()
+	End(name, err)
+}
+
+// End ends the process with what went wrong, if anything did; name is of what it
+// does.
+func End(name string, err error) {
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
 		os.Exit(1)

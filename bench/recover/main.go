@@ -25,10 +25,7 @@ const limit = 60 * time.Second
 
 func main() {
 	if len(os.Args) == 4 && os.Args[1] == workerFlag {
-		if err := work(os.Args[2], os.Args[3]); err != nil {
-			fmt.Fprintln(os.Stderr, "recover: worker:", err)
-			os.Exit(1)
-		}
+		process.End("recover: worker", work(os.Args[2], os.Args[3]))
 		return
 	}
 	trials := flag.Int("trials", 11, "how many workers are killed; the middle one is the bar")

@@ -38,10 +38,7 @@ type settings struct {
 
 func main() {
 	if len(os.Args) > 1 && os.Args[1] == upstreamRole {
-		if err := serve(os.Args[2:]); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
+		process.End("balance", serve(os.Args[2:]))
 		return
 	}
 	s := settings{}

@@ -37,10 +37,7 @@ type settings struct {
 
 func main() {
 	if len(os.Args) > 1 && strings.HasPrefix(os.Args[1], "-role-") {
-		if err := role(os.Args[1:]); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
+		process.End("service", role(os.Args[1:]))
 		return
 	}
 	s := settings{workers: 3, clients: 8}
