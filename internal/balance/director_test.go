@@ -263,11 +263,8 @@ func TestLastResort(t *testing.T) {
 	}
 }
 
-// TestOneTrialAtATime: a half-open breaker has one request at most under way,
-// and takes one that can be made again if there are such.
-func TestOneTrialAtATime(t *testing.T) {
-	r := newRig(t, quiet("round-robin"), upstreams(2))
-	victim := upstream(0).Server.Name
+// trip lets one upstream fail until its breaker opens.
+func (r *rig) trip(victim string) {
 	for range 4 * guard.DefaultFailures {
 		r.run(exchange(), func(u *forward.Upstream) forward.Result {
 			if u.Name == victim {
@@ -276,6 +273,14 @@ func TestOneTrialAtATime(t *testing.T) {
 			return ok(u)
 		})
 	}
+}
+
+// TestOneTrialAtATime: a half-open breaker has one request at most under way,
+// and takes one that can be made again if there are such.
+func TestOneTrialAtATime(t *testing.T) {
+	r := newRig(t, quiet("round-robin"), upstreams(2))
+	victim := upstream(0).Server.Name
+	r.trip(victim)
 	r.clock += guard.DefaultOpen
 	var open []*forward.Exchange
 	count := func(again bool) (trials int) {
@@ -408,14 +413,7 @@ func TestChecksHurryBreakers(t *testing.T) {
 	s.Health.Interval, s.Health.ServerErrors, s.Health.Errors = time.Second, 0, 0
 	r := newRig(t, s, upstreams(2))
 	victim := upstream(0).Server.Name
-	for range 4 * guard.DefaultFailures {
-		r.run(exchange(), func(u *forward.Upstream) forward.Result {
-			if u.Name == victim {
-				return dead(u)
-			}
-			return ok(u)
-		})
-	}
+	r.trip(victim)
 	for second, want := range []string{"open", "half-open"} {
 		targets, _ := board{r.Pool}.Due(2)
 		if len(targets) != 2 {
