@@ -64,7 +64,8 @@ func TestDiscovery(t *testing.T) {
 	if _, err := r.Reload(); err != nil {
 		t.Fatal(err)
 	}
-	if u := r.upstreams(); len(u) != 1 || u[a.URL].Origin != fromFile {
+	until(t, "the last answer is settled, and nobody else is left", func() bool { return len(r.upstreams()) == 1 })
+	if u := r.upstreams(); u[a.URL].Origin != fromFile {
 		t.Errorf("without the name: %+v", u)
 	}
 }
