@@ -2,7 +2,7 @@
 //
 //	input ── Plan ──> units, costs, reducer      (at the edge, once)
 //	units ── Run ───> output of an interval      (on a worker, any number of times)
-//	outputs ─ ledger > accumulator               (exactly once each)
+//	outputs ─ CheckOutput, ledger > accumulator  (exactly once each)
 //	accumulator ─ Answer ──> what the user reads (at the edge, whenever asked)
 //
 // A function is a pure calculation: the same input and interval give the same

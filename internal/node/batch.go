@@ -110,8 +110,8 @@ func (b *Batch) Progress(token polymath.Token, done uint64) { b.core.Progress(to
 // Holder is the session that holds a lease, as far as this node watches it.
 func (b *Batch) Holder(token polymath.Token) (polymath.Ref, bool) { return b.core.keep.holder(token) }
 
-// Leased is what a lease is for: which function, and which units of its job.
-// It knows the leases that Holder knows.
-func (b *Batch) Leased(token polymath.Token) (function string, units polymath.Interval, ok bool) {
+// Leased is what a lease is for: its Function, the canonical Input of its job
+// and the Interval of its units. It knows the leases that Holder knows.
+func (b *Batch) Leased(token polymath.Token) (l polymath.Lease, ok bool) {
 	return b.core.keep.lease(token)
 }

@@ -48,6 +48,7 @@ type watch struct {
 	token   polymath.Token // zero: the watch is for the session
 	job     polymath.JobID
 	name    string            // of the job's function
+	input   []byte            // of the job, which has it as well
 	units   polymath.Interval // of the lease
 	seen    time.Duration     // last sign of life
 	begun   time.Duration     // when the work began
@@ -101,7 +102,7 @@ func (k *keeper) watchSession(s polymath.Ref, now time.Duration) {
 func (k *keeper) watchLease(g ledger.Grant, now time.Duration) {
 	expected := time.Duration(min(g.Lease.Micros, uint64(time.Hour/time.Microsecond))) * time.Microsecond
 	w := &watch{
-		session: g.Session, token: g.Lease.Token, job: g.Lease.Job, seen: now, name: g.Lease.Function, units: g.Lease.Interval,
+		session: g.Session, token: g.Lease.Token, job: g.Lease.Job, seen: now, name: g.Lease.Function, input: g.Lease.Input, units: g.Lease.Interval,
 		slow: max(slowLeast, slowFactor*expected), longest: time.Duration(g.Lease.LongestRun) * time.Second,
 	}
 	k.leases[w.token] = w
@@ -170,11 +171,11 @@ func (k *keeper) holder(t polymath.Token) (polymath.Ref, bool) {
 }
 
 // lease is what a lease that is out is for.
-func (k *keeper) lease(t polymath.Token) (function string, units polymath.Interval, ok bool) {
+func (k *keeper) lease(t polymath.Token) (l polymath.Lease, ok bool) {
 	if w := k.leases[t]; w != nil {
-		return w.name, w.units, true
+		return polymath.Lease{Token: t, Job: w.job, Function: w.name, Input: w.input, Interval: w.units}, true
 	}
-	return "", polymath.Interval{}, false
+	return l, false
 }
 
 func (k *keeper) inFlight(id polymath.JobID) uint64 {

@@ -63,7 +63,7 @@ func (c *crew) reports(h *hand, x *api.Exchange) []report {
 		add(k.Token, func(l polymath.Lease) (ledger.Command, error) {
 			output, err := outputOf(k, &l, h.kind(l.Function))
 			if err == nil {
-				if err := c.service.CheckOutput(l.Function, l.Interval, output); err != nil {
+				if err := c.service.CheckOutput(&l, output); err != nil {
 					return &ledger.Fail{Token: l.Token, Error: clip(err.Error())}, nil
 				}
 			}

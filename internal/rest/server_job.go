@@ -103,17 +103,24 @@ func jobTitle(c polymath.Code) string {
 	return "Failed"
 }
 
-// pictured is a job with its result, if that is short.
-func (s *server) pictured(j *polymath.Job, working uint64) (api.Job, error) {
+// pictured is a job with its result, if that is short. One that cannot be read
+// keeps nobody from the rest of the job: it is why there is no result.
+func (s *server) pictured(j *polymath.Job, working uint64) api.Job {
 	out := jobOf(j, working)
 	if j.State != polymath.Succeeded || len(j.Result) > polymath.MaxInlineBytes {
-		return out, nil
+		return out
 	}
 	answer, err := s.answer(j)
+	if err != nil {
+		p := problemOf(err)
+		p.Instance = "/v1/jobs/" + out.ID + "/result"
+		out.Error = &p
+		return out
+	}
 	if len(answer) <= polymath.MaxInlineBytes {
 		out.Result = answer
 	}
-	return out, err
+	return out
 }
 
 func (s *server) answer(j *polymath.Job) (json.RawMessage, error) {
@@ -129,7 +136,7 @@ func (s *server) Job(_ context.Context, id polymath.JobID) (api.Job, error) {
 	if err != nil {
 		return api.Job{}, err
 	}
-	return s.pictured(&job, working)
+	return s.pictured(&job, working), nil
 }
 
 func (s *server) Wait(ctx context.Context, id polymath.JobID) (api.Job, error) {
@@ -141,7 +148,7 @@ func (s *server) Wait(ctx context.Context, id polymath.JobID) (api.Job, error) {
 	if err != nil {
 		return api.Job{}, err
 	}
-	return s.pictured(&job, 0)
+	return s.pictured(&job, 0), nil
 }
 
 func (s *server) List(_ context.Context, q JobQuery) (api.JobList, error) {

@@ -166,11 +166,11 @@ func (st *stream) checkOutput(b *node.Batch, t polymath.Token, output []byte) er
 	if len(output) > polymath.MaxInlineBytes {
 		return polymath.Errorf(polymath.TooLarge, "the output is larger than 64 KiB")
 	}
-	name, units, out := b.Leased(t)
+	lease, out := b.Leased(t)
 	if !out {
 		return nil // the ledger refuses it
 	}
-	return st.server.service.CheckOutput(name, units, output)
+	return st.server.service.CheckOutput(&lease, output)
 }
 
 // clip cuts the text of a failure to what the journal takes.

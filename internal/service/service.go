@@ -15,6 +15,7 @@ import (
 
 	"github.com/polymath-run/polymath"
 	"github.com/polymath-run/polymath/internal/catalog"
+	"github.com/polymath-run/polymath/internal/function"
 	"github.com/polymath-run/polymath/internal/function/remote"
 	"github.com/polymath-run/polymath/internal/node"
 )
@@ -58,16 +59,16 @@ type Request struct {
 	Ticket []byte
 }
 
-// CheckOutput refuses what a worker returned for some units of a function that
-// workers declared, if no answer can be made of it. It may be called with the
-// node in hand.
-func (s *Service) CheckOutput(name string, units polymath.Interval, output []byte) error {
-	f, err := s.catalog.Get(name)
+// CheckOutput refuses what a worker returned for a lease, of which it reads the
+// Function, the Input and the Interval, if no answer can be made of it. It may
+// be called with the node in hand.
+func (s *Service) CheckOutput(l *polymath.Lease, output []byte) error {
+	f, err := s.catalog.Get(l.Function)
 	if err != nil {
 		return nil //nolint:nilerr // nobody knows what it returns any more
 	}
-	if declared, ok := f.(remote.Function); ok {
-		return declared.CheckOutput(units, output)
+	if err := function.CheckOutput(f, l.Input, l.Interval, output); err != nil {
+		return polymath.Errorf(polymath.InvalidArgument, "%s returned what no answer can be made of: %w", l.Function, err)
 	}
 	return nil
 }
@@ -161,21 +162,20 @@ func hash(parts ...[]byte) (sum [16]byte) {
 	return sum
 }
 
-// Answer reads the answer of a job that succeeded: one JSON value.
+// Answer reads the answer of a job that succeeded: one JSON value. What its
+// function is called may stand for another one by now, of other workers or of
+// another version of the program: then it is read by the job alone.
 func (s *Service) Answer(job *polymath.Job) (json.RawMessage, error) {
 	f, err := s.catalog.Get(job.Function)
 	if err != nil {
 		return remote.Orphan(job)
 	}
 	declared, ok := f.(remote.Function)
-	if !ok {
-		return f.Answer(job.Input, job.Result)
-	}
-	if declared.Reducer != job.Reducer { // declared anew, in another way, since the job was planned
+	if ok && (declared.Reducer != job.Reducer || declared.Kind == remote.Call && job.Units != 1) {
 		return remote.Orphan(job)
 	}
 	answer, err := f.Answer(job.Input, job.Result)
-	if polymath.CodeOf(err) == polymath.InvalidArgument { // the same: its input is none of this function's
+	if err != nil && (ok || polymath.CodeOf(err) == polymath.InvalidArgument) { // its input or its result is none of this function's
 		return remote.Orphan(job)
 	}
 	return answer, err

@@ -172,6 +172,25 @@ func TestAnswerOfAnotherKind(t *testing.T) {
 	if got, err := s.Answer(&job); err != nil || string(got) != `"hello"` {
 		t.Errorf("%s, %v", got, err)
 	}
+	if err := s.Catalog().Declare([]remote.Declaration{{Name: "g", Kind: remote.Call, Reducer: polymath.Collect}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ name, function, input, result, want string }{
+		{"a list, now a call", "g", `{"items":[1,2]}`, "0 5\n1 6\n", "[5,6]"},
+		{"a list of one, now a call", "g", `{"items":[1]}`, "0 5\n", "[5]"},
+		{"an empty list, now a call", "g", `{"items":[]}`, "", "[]"},
+		{"a call with items, now a list", "f", `{"items":[1]}`, `"hello"`, `"hello"`},
+		{"lost units of a list, now a call", "g", `{"items":[1,2]}`, "1 6\n", "[null,6]"},
+	} {
+		var in struct{ Items []int }
+		if err := json.Unmarshal([]byte(c.input), &in); err != nil {
+			t.Fatal(err)
+		}
+		job := polymath.Job{Function: c.function, Reducer: polymath.Collect, Units: uint64(len(in.Items)), Input: []byte(c.input), Result: []byte(c.result)}
+		if got, err := s.Answer(&job); err != nil || string(got) != c.want {
+			t.Errorf("%s: %s, %v; want %s", c.name, got, err, c.want)
+		}
+	}
 }
 
 // TestWaits: the places are counted.

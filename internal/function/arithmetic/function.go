@@ -1,6 +1,7 @@
 package arithmetic
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -224,6 +225,29 @@ func (f Function) Answer(data, accumulator []byte) (json.RawMessage, error) {
 		return answers[0], nil
 	}
 	return json.Marshal(answers)
+}
+
+// CheckOutput implements function.Checker.
+func (f Function) CheckOutput(_ []byte, units polymath.Interval, output []byte) error {
+	return lines.Check(output, units, checkResult)
+}
+
+// checkResult refuses a value that is none of Run's: a whole number or a
+// fraction of two, of so many digits as there may be. What else could be read
+// as one, such as 1e1000000, may take long.
+func checkResult(value []byte) error {
+	above, below, fraction := bytes.Cut(bytes.TrimPrefix(value, []byte{'-'}), []byte{'/'})
+	if !digits(above) || fraction && (!digits(below) || len(bytes.Trim(below, "0")) == 0) {
+		return polymath.Errorf(polymath.InvalidArgument, "%.80q is no result", value)
+	}
+	return nil
+}
+
+// digits reports whether a text is a whole number without a sign. That of a
+// power of ten has one digit more than its inverse has places.
+func digits(text []byte) bool {
+	notDigit := func(r rune) bool { return r < '0' || r > '9' }
+	return len(text) > 0 && len(text) <= number.MaxDigits+1 && !bytes.ContainsFunc(text, notDigit)
 }
 
 // show writes one result as JSON.

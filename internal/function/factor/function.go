@@ -158,3 +158,11 @@ func (f Function) Answer(data, accumulator []byte) (json.RawMessage, error) {
 	}
 	return r.Answer(accumulator, func(value string) (any, error) { return parse(value, primality.ErrorBound) })
 }
+
+// CheckOutput implements function.Checker.
+func (f Function) CheckOutput(_ []byte, units polymath.Interval, output []byte) error {
+	return lines.Check(output, units, func(value []byte) error {
+		_, err := parse(string(value), primality.ErrorBound)
+		return err
+	})
+}

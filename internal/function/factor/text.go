@@ -72,6 +72,8 @@ func parse(text, bound string) (answer, error) {
 	if text == none {
 		return a, nil
 	}
+	const most = 4 * number.MaxDigits // factors: a digit is worth less than four bits
+	all := 0
 	for factor := range strings.SplitSeq(text, " ") {
 		list := &a.Factors
 		if rest, marked := strings.CutPrefix(factor, probableMark); marked {
@@ -88,7 +90,7 @@ func parse(text, bound string) (answer, error) {
 		if err == nil && raised {
 			times, err = strconv.Atoi(exponent)
 		}
-		if err != nil || times < 1 || times > number.MaxDigits*4 {
+		if all += times; err != nil || times < 1 || times > most || all > most {
 			return answer{}, polymath.Errorf(polymath.Internal, "%.80q is no factor", factor)
 		}
 		for range times {

@@ -9,6 +9,7 @@
 //	progress   is monotone and never beyond the interval
 //	cancel     a Run whose context ends returns the context's error, with
 //	           hours of work ahead
+//	garbage    what a worker returned is refused, or has an answer
 //	refusals   a bad input is an InvalidArgument error that names the field
 //	example    the worked example of the description works
 package functiontest
@@ -36,6 +37,9 @@ type Samples struct {
 	// Endless is a valid input with hours of work in it, "" if the function
 	// cannot be asked for that much.
 	Endless string
+	// Contradiction is part of what Answer says of outputs that each could be
+	// right and together are not; "" if there are none.
+	Contradiction string
 }
 
 // Conformance checks every law.
@@ -51,6 +55,11 @@ func Conformance(t *testing.T, f function.Function, s Samples) {
 	t.Run("cuts", func(t *testing.T) {
 		for _, in := range inputs {
 			cuts(t, f, in)
+		}
+	})
+	t.Run("garbage", func(t *testing.T) {
+		for _, in := range inputs {
+			garbage(t, f, in, s.Contradiction)
 		}
 	})
 	t.Run("cancel", func(t *testing.T) { cancelled(t, f, inputs) })

@@ -119,6 +119,23 @@ func (p Pi) Answer(_, accumulator []byte) (json.RawMessage, error) {
 	return t.answer()
 }
 
+// CheckOutput implements function.Checker: the samples are those of the units,
+// so that the tallies add up.
+func (p Pi) CheckOutput(data []byte, units polymath.Interval, output []byte) error {
+	r, err := p.read(data)
+	if err != nil {
+		return err
+	}
+	t, err := unpack(output)
+	if err != nil {
+		return err
+	}
+	if want := min(units.To*block, r.samples) - units.From*block; t.samples != want || t.inside > t.samples {
+		return polymath.Errorf(polymath.InvalidArgument, "%d of %d samples are inside, and %d were to be taken", t.inside, t.samples, want)
+	}
+	return nil
+}
+
 // tally is what a count accumulates: two numbers in one, samples * 2^64 +
 // inside. Adding the packed numbers adds both.
 type tally struct {

@@ -132,3 +132,14 @@ func (f IsPrime) Answer(data, accumulator []byte) (json.RawMessage, error) {
 		return value == yes, nil
 	})
 }
+
+// CheckOutput implements function.Checker.
+func (f IsPrime) CheckOutput(_ []byte, units polymath.Interval, output []byte) error {
+	return lines.Check(output, units, func(value []byte) error {
+		switch string(value) {
+		case yes, no, probably:
+			return nil
+		}
+		return polymath.Errorf(polymath.InvalidArgument, "%.80q is no answer", value)
+	})
+}

@@ -137,3 +137,11 @@ func (f *Neighbour) Answer(data, accumulator []byte) (json.RawMessage, error) {
 		return n, nil
 	})
 }
+
+// CheckOutput implements function.Checker.
+func (f *Neighbour) CheckOutput(_ []byte, units polymath.Interval, output []byte) error {
+	return lines.Check(output, units, func(value []byte) error {
+		_, err := strconv.ParseUint(string(value), 10, 64)
+		return err
+	})
+}

@@ -163,6 +163,19 @@ func (f *Function) Answer(data, accumulator []byte) (json.RawMessage, error) {
 	return json.Marshal(number.FromUint64(sum))
 }
 
+// CheckOutput implements function.Checker: an output counts its own units, and
+// adds to no more than there is room for.
+func (f *Function) CheckOutput(_ []byte, units polymath.Interval, output []byte) error {
+	counted, sum, err := unpack(output)
+	if err != nil {
+		return err
+	}
+	if counted != units.Len() || pack(counted, sum).String() != string(output) {
+		return polymath.Errorf(polymath.InvalidArgument, "%.80q is no sum of %d units", output, units.Len())
+	}
+	return nil
+}
+
 // sumBits is where the sum ends in a packed output: room for 2^32 units of
 // 2^64 each.
 const sumBits = 96

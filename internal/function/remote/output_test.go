@@ -31,7 +31,7 @@ func TestCheckOutput(t *testing.T) {
 		{list, "9\n10 2\n", false},
 		{Function{Declaration{Name: "f", Kind: Range}}, "anything", true},
 	} {
-		if err := c.f.CheckOutput(units, []byte(c.output)); (err == nil) != c.fine {
+		if err := c.f.CheckOutput(nil, units, []byte(c.output)); (err == nil) != c.fine {
 			t.Errorf("%s, %q: %v", c.f.Kind, c.output, err)
 		}
 	}

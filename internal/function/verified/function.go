@@ -127,3 +127,19 @@ func counted(output []byte) (uint64, error) {
 	}
 	return n, nil
 }
+
+// CheckOutput implements function.Checker.
+func (f *Function) CheckOutput(data []byte, units polymath.Interval, output []byte) error {
+	rest, verified, err := f.split(data)
+	switch {
+	case err != nil:
+		return err
+	case !verified:
+		return function.CheckOutput(f.Function, rest, units, output)
+	}
+	t, err := unpack(output)
+	if err != nil {
+		return err
+	}
+	return t.check(units.Len())
+}

@@ -89,6 +89,30 @@ func (t *tally) pack() []byte {
 	return []byte(sum.String())
 }
 
+// check refuses a tally of so many units that would not add up with others: a
+// slot of it could overflow, or that of a point could be none of the formula's.
+func (t *tally) check(units uint64) error {
+	const perUnit, pointUnits = 64, 96 // bits: the most a unit adds to a slot; where a point counts its units
+	most := new(big.Int).Lsh(new(big.Int).SetUint64(units), perUnit)
+	for i, slot := range t.slots {
+		n := slot
+		if i == 1 || i == 2 {
+			counted := new(big.Int).Rsh(slot, pointUnits)
+			if counted.Cmp(new(big.Int).SetUint64(units)) > 0 {
+				return polymath.Errorf(polymath.InvalidArgument, "a point counts %d units of %d", counted, units)
+			}
+			n = new(big.Int).Sub(slot, counted.Lsh(counted, pointUnits))
+		}
+		if n.Cmp(most) > 0 {
+			return polymath.Errorf(polymath.InvalidArgument, "slot %d of the tally, %.40s, is more than %d units make", i, n, units)
+		}
+	}
+	if t.units().Cmp(new(big.Int).SetUint64(units)) > 0 {
+		return polymath.Errorf(polymath.InvalidArgument, "%.40s units were sieved of %d", t.units(), units)
+	}
+	return nil
+}
+
 // unpack reads the accumulator of a job; an empty one has nothing.
 func unpack(accumulator []byte) (*tally, error) {
 	t := newTally()

@@ -22,6 +22,7 @@ func fresh() *Function { return New(prime.NewPrimes(), primecount.New()) }
 
 func TestConformance(t *testing.T) {
 	functiontest.Conformance(t, fresh(), functiontest.Samples{
+		Contradiction: "the two methods disagree",
 		Inputs: []string{
 			`{"to":1e6,"verify":false}`,
 			`{"to":1e5,"what":"sum"}`,

@@ -1,0 +1,75 @@
+package rest_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/polymath-run/polymath/api"
+)
+
+// TestGarbage: what a worker returns and no answer can be made of is a failure
+// of the part, of functions that workers declared as of those the server has;
+// the error of the job says what came. (W9)
+func TestGarbage(t *testing.T) {
+	r := newRig(t, t.TempDir())
+	id := r.join(`{"name":"liar","slots":1,"functions":[{"name":"double","kind":"list"},{"name":"add"},{"name":"pi"},{"name":"primes"}]}`)
+	for _, c := range []struct{ request, output, want string }{
+		{`{"function":"double","input":{"items":[7]},"attempts":1}`, "garbage\n", "garbage"},
+		{`{"function":"add","input":{"a":1,"b":2},"attempts":1}`, "0 1e999999\n", "add returned what no answer can be made of: element 0"},
+		{`{"function":"add","input":{"a":1,"b":2},"attempts":1}`, "7 3\n", "no line with the answer of element 0"},
+		{`{"function":"pi","input":{"samples":10},"attempts":1}`, "1", "samples"},
+		{`{"function":"primes","input":{"to":10,"what":"list"},"attempts":1}`, "\x7f\u0080", "within a number"},
+		{`{"function":"primes","input":{"to":10},"attempts":1}`, "many", `"many" is no number`},
+	} {
+		accepted := get[api.Job](t, r.do("POST", "/v1/jobs", c.request), http.StatusAccepted)
+		a := r.exchange(id, api.Exchange{Wait: 30})
+		if len(a.Leases) != 1 {
+			t.Fatalf("%s: %+v", c.request, a)
+		}
+		r.exchange(id, api.Exchange{Complete: []api.Complete{{Token: a.Leases[0].Token, Output: c.output}}})
+		job := get[api.Job](t, r.do("GET", "/v1/jobs/"+accepted.ID, "", "Prefer", "wait=60"), http.StatusOK)
+		if job.State != "failed" || job.Error == nil || !strings.Contains(job.Error.Detail, c.want) {
+			t.Errorf("%s: %s, %+v, want %q", c.request, job.State, job.Error, c.want)
+		}
+	}
+}
+
+// TestReadableForEver: the answer of a job stays as it is when its function's
+// name stands for another kind later.
+func TestReadableForEver(t *testing.T) {
+	r := newRig(t, t.TempDir())
+	id := r.join(doubler)
+	job := get[api.Job](t, r.do("POST", "/v1/jobs", `{"function":"double","input":{"items":[1,2]}}`), http.StatusAccepted)
+	for done := 0; done < 2; {
+		var x api.Exchange
+		for _, l := range r.exchange(id, api.Exchange{Wait: 30}).Leases {
+			done += int(l.To - l.From)
+			x.Complete = append(x.Complete, api.Complete{Token: l.Token, Values: values(l)})
+		}
+		r.exchange(id, x)
+	}
+	read := func(when string) {
+		t.Helper()
+		if got := get[api.Job](t, r.do("GET", "/v1/jobs/"+job.ID, "", "Prefer", "wait=60"), http.StatusOK); string(got.Result) != `["x","x"]` || got.Error != nil {
+			t.Errorf("%s: %s, %+v", when, got.Result, got.Error)
+		}
+		if got := get[api.Result](t, r.do("GET", "/v1/jobs/"+job.ID+"/result", ""), http.StatusOK); len(got.Items) != 2 {
+			t.Errorf("%s: %+v", when, got)
+		}
+	}
+	read("at first")
+	r.do("DELETE", "/v1/workers/"+id, "")
+	read("when nobody is here")
+	r.join(`{"name":"other","slots":1,"functions":[{"name":"double","kind":"call"}]}`)
+	read("as a call")
+}
+
+// values are an answer for each unit of a lease.
+func values(l api.Lease) (all []json.RawMessage) {
+	for range l.To - l.From {
+		all = append(all, json.RawMessage(`"x"`))
+	}
+	return all
+}
