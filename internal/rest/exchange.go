@@ -47,14 +47,22 @@ func (c *crew) Exchange(ctx context.Context, id string, x *api.Exchange, enough 
 	return a, err
 }
 
-// reports makes commands of what the worker says of its leases.
+// reports makes commands of what the worker says of its leases. Of several
+// reports of one lease the first that can be taken counts: commands that are
+// proposed together may arrive in any order.
 func (c *crew) reports(h *hand, x *api.Exchange) []report {
 	var out []report
+	taken := make(map[string]bool)
 	add := func(token string, command func(polymath.Lease) (ledger.Command, error)) {
 		r := report{token: token}
 		var lease polymath.Lease
-		if lease, r.err = h.report(token); r.err == nil {
+		switch lease, r.err = h.report(token); {
+		case r.err != nil:
+		case taken[token]:
+			r.err = polymath.Errorf(polymath.StaleToken, "lease %s was reported before in this exchange: the first report counts", token)
+		default:
 			r.cmd, r.err = command(lease)
+			taken[token] = r.err == nil
 		}
 		out = append(out, r)
 	}

@@ -73,3 +73,33 @@ func values(l api.Lease) (all []json.RawMessage) {
 	}
 	return all
 }
+
+// TestReportedTwice: of several reports of one lease in one exchange the first
+// counts, as of several exchanges, and the others are refused.
+func TestReportedTwice(t *testing.T) {
+	r := newRig(t, t.TempDir())
+	id := r.join(doubler)
+	for i := range 20 { // they would race
+		accepted := get[api.Job](t, r.do("POST", "/v1/jobs", `{"function":"double","input":{"items":[7]},"attempts":1}`), http.StatusAccepted)
+		a := r.exchange(id, api.Exchange{Wait: 30})
+		if len(a.Leases) != 1 {
+			t.Fatalf("%+v", a)
+		}
+		token := a.Leases[0].Token
+		a = r.exchange(id, api.Exchange{
+			Complete: []api.Complete{{Token: token, Output: "no\n", Values: values(a.Leases[0])}, {Token: token, Output: "0 1\n"}, {Token: token, Output: "0 2\n"}},
+			Fail:     []api.Fail{{Token: token, Error: "no paper"}}, Release: []string{token},
+		})
+		codes := make([]string, len(a.Refused))
+		for i := range a.Refused {
+			codes[i] = a.Refused[i].Error.Code
+		}
+		if want := "invalid_argument stale_token stale_token stale_token"; strings.Join(codes, " ") != want {
+			t.Fatalf("%d: refused with %v, want %s", i, codes, want)
+		}
+		job := get[api.Job](t, r.do("GET", "/v1/jobs/"+accepted.ID, "", "Prefer", "wait=60"), http.StatusOK)
+		if string(job.Result) != "[1]" {
+			t.Fatalf("%d: %s, %+v, want the first report", i, job.Result, job.Error)
+		}
+	}
+}
