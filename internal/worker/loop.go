@@ -28,7 +28,7 @@ const (
 	maxAhead = 1024 // leases
 	// gather is how long a report waits for others to share a message and a
 	// sync with, while the worker has more to do; what runs dry reports at once.
-	gather     = 50 * time.Millisecond
+	gather     = 100 * time.Millisecond
 	maxGather  = 128 // reports
 	firstAgain = 10 * time.Millisecond
 	maxAgain   = time.Second

@@ -151,7 +151,7 @@ func TestReportsAreGathered(t *testing.T) {
 	}
 	d.now = begun + gather
 	d.loop.Wake()
-	d.want(t, "in time", "complete 0-1-1-0 a", "fail 0-1-2-0 no")
+	d.want(t, "in time", "complete 0-1-1-0 a", "fail 0-1-2-0 no", "progress 0-1-3-0 0") // LookPause is over, too
 	for n := range uint64(maxGather - 1) {
 		d.loop.Done(token(n+3), nil, nil)
 	}
