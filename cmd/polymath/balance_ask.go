@@ -214,7 +214,7 @@ func (o *balancer) reloadCommand() *cobra.Command {
 			what  string
 			names []string
 		}{
-			{"added", r.Added}, {"removed", r.Removed}, {"tuned", r.Tuned}, {"changed", r.Fields}, {"needs a restart", r.Restart},
+			{"added", r.Added}, {"removed", r.Removed}, {"tuned", r.Tuned}, {"changed", r.Fields},
 		} {
 			if len(list.names) > 0 {
 				changed = true

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net/http"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -55,12 +56,13 @@ type Balancer struct {
 	file    *settings.Watched // nil: none
 	rates   atomic.Pointer[rates]
 	access  atomic.Pointer[accessLog]
-	faces   []*balanceFace
-	admin   *adminFace // nil: off
+	faces   *balanceFaces
+	api     http.Handler              // the admin API
+	admin   atomic.Pointer[adminFace] // where it is served; nil: off
 	stack   stack
 
-	serveLater []func()           // what is served once all is there
-	pace       chan time.Duration // how often files are looked at from now on; 0: never
+	adminsLeaving sync.WaitGroup     // at addresses that it is not at any more
+	pace          chan time.Duration // how often files are looked at from now on; 0: never
 
 	stopping atomic.Bool
 	alive    context.Context // ends when the Balancer cannot go on, with why
@@ -68,7 +70,6 @@ type Balancer struct {
 
 	reloading sync.Mutex       // one at a time; owns what follows
 	config    *settings.Config // in force
-	started   *settings.Config // at the start: what cannot change later is as it says
 	counts    admin.Reloads
 }
 
@@ -77,6 +78,8 @@ func Balance(ctx context.Context, o BalanceOptions) (*Balancer, error) {
 	begun := time.Now()
 	b := &Balancer{options: o, log: o.Log, now: func() time.Duration { return time.Since(begun) }, pace: make(chan time.Duration, 1)}
 	b.alive, b.fail = context.WithCancelCause(context.Background())
+	b.faces = newFaces(o.Log)
+	b.api = admin.New(balanceBackend{b}, o.Version, o.Log)
 	if o.File != "" {
 		b.file = settings.Watch(o.File)
 	}
@@ -94,7 +97,7 @@ func (b *Balancer) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.config, b.started, b.counts.Last = config, config, time.Now()
+	b.config, b.counts.Last = config, time.Now()
 	rates, err := newRates(config, nil)
 	if err != nil {
 		return err
@@ -120,17 +123,35 @@ func (b *Balancer) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	b.check()
 	if err := b.listen(config); err != nil {
 		return err
 	}
-	b.fleet.tell(b.changed)
-	b.check()
-	for _, f := range b.faces {
-		f.serve()
-	}
-	b.watch()
+	b.watch(config.Watch)
 	return nil
 }
+
+// listen takes all addresses, also that of the admin API, and begins to take
+// requests.
+func (b *Balancer) listen(c *settings.Config) error {
+	b.stack.push("the listeners", b.faces.shut)
+	faces, err := b.planFaces(c)
+	if err != nil {
+		return err
+	}
+	b.stack.push("the admin API", b.shutAdmin)
+	api, err := b.planAdmin(&c.Admin)
+	if err != nil {
+		faces.undo()
+		return err
+	}
+	b.faces.adopt(faces, b.told, c.Timeouts.Drain)
+	b.adoptAdmin(api)
+	return nil
+}
+
+// told tells the event loops whether they speak with all upstreams.
+func (b *Balancer) told() { b.fleet.tell(b.faces.changed) }
 
 // read reads the configuration: the file, and what stands above it. Without
 // force a file that has not changed gives nil.
@@ -264,7 +285,7 @@ func (b *Balancer) Err() error { return context.Cause(b.alive) }
 // URLs are the places where requests are taken, in the order they were given.
 func (b *Balancer) URLs() []string {
 	var all []string
-	for _, f := range b.faces {
+	for _, f := range b.faces.current() {
 		all = append(all, f.url())
 	}
 	return all
@@ -272,10 +293,10 @@ func (b *Balancer) URLs() []string {
 
 // Admin is the URL of the admin API; "": it is off.
 func (b *Balancer) Admin() string {
-	if b.admin == nil {
-		return ""
+	if a := b.admin.Load(); a != nil {
+		return a.url()
 	}
-	return b.admin.url()
+	return ""
 }
 
 // Close lets running exchanges end, for some seconds, and stops everything.

@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"reflect"
 	"slices"
 	"sync"
 	"time"
@@ -15,13 +14,10 @@ import (
 )
 
 // watch looks at the files until the Balancer is closed.
-func (b *Balancer) watch() {
-	for _, serve := range b.serveLater {
-		serve()
-	}
+func (b *Balancer) watch(every time.Duration) {
 	ctx, stop := context.WithCancel(context.Background())
 	var watching sync.WaitGroup
-	watching.Go(func() { b.lookEvery(ctx, b.started.Watch) })
+	watching.Go(func() { b.lookEvery(ctx, every) })
 	b.stack.push("the watch over files", func() error {
 		stop()
 		watching.Wait()
@@ -91,7 +87,7 @@ func (b *Balancer) lookAtKeys(look func(*keypair) (bool, error)) {
 			b.log.Info("a certificate was read again", "of", where)
 		}
 	}
-	for _, f := range b.faces {
+	for _, f := range b.faces.current() {
 		one(f.keys, f.url())
 	}
 	one(b.fleet.trusted(), "upstream-tls")
@@ -128,76 +124,94 @@ func (b *Balancer) take(c *settings.Config, err error) (admin.Reloaded, error) {
 	}
 	b.counts.Last = time.Now()
 	b.log.Info("the configuration was read", "added", out.Added, "removed", out.Removed, "tuned", out.Tuned, "fields", out.Fields)
-	if len(out.Restart) > 0 {
-		b.log.Warn("some of the configuration counts only from the next start on", "fields", out.Restart)
-	}
 	return out, nil
 }
 
 // apply goes over to a configuration: first all that can fail, then the rest.
 func (b *Balancer) apply(c *settings.Config) (admin.Reloaded, error) {
 	d := settings.Diff(b.config, c)
-	pool, err := c.Pool()
+	n, err := b.plan(c, &d)
 	if err != nil {
 		return admin.Reloaded{}, err
 	}
-	rates := b.rates.Load()
-	if d.Has("rate-limits", "rate-limit-keys") {
-		table := rates.table
-		if d.Has("rate-limit-keys") {
-			table = nil
-		}
-		if rates, err = newRates(c, table); err != nil {
-			return admin.Reloaded{}, err
-		}
-	}
-	lines := b.access.Load()
-	if d.Has("access-log") {
-		if lines, err = b.newAccess(&c.AccessLog); err != nil {
-			return admin.Reloaded{}, err
-		}
-	}
-	if err := b.fleet.apply(b.config, c, pool); err != nil {
-		if d.Has("access-log") {
-			lines.close()
-		}
+	if err := b.fleet.apply(b.config, c, n.pool); err != nil {
+		n.undo()
 		return admin.Reloaded{}, err
 	}
-	b.rates.Store(rates)
-	if d.Has("access-log") {
-		b.access.Swap(lines).close()
+	b.rates.Store(n.rates)
+	if n.fresh {
+		b.access.Swap(n.lines).close()
 	}
 	if d.Has("watch") {
 		b.setPace(c.Watch)
 	}
+	urls := b.URLs()
+	b.faces.adopt(n.faces, b.told, c.Timeouts.Drain)
+	b.adoptAdmin(n.admin)
+	if now := b.URLs(); !slices.Equal(urls, now) {
+		b.log.Info("listening elsewhere", "addresses", now)
+	}
 	b.config = c
 	return admin.Reloaded{
-		Added: namesOf(d.Added), Removed: namesOf(d.Removed), Tuned: namesOf(d.Tuned),
-		Fields: append([]string{}, d.Fields...), Restart: fixed(b.started, c),
+		Added: namesOf(d.Added), Removed: namesOf(d.Removed), Tuned: namesOf(d.Tuned), Fields: append([]string{}, d.Fields...),
 	}, nil
 }
 
-// fixed are the fields that differ from those of the start and cannot change
-// while the balancer runs: sockets and connections are made with them.
-func fixed(from, to *settings.Config) []string {
-	out := []string{}
-	for _, f := range []struct {
-		name string
-		a, b any
-	}{
-		{"listen", from.Listen, to.Listen},
-		{"threads", from.Threads, to.Threads},
-		{"admin", from.Admin, to.Admin},
-		{"limits.connections", from.Limits.Connections, to.Limits.Connections},
-		{"limits.idle", from.Limits.Idle, to.Limits.Idle},
-		{"timeouts", from.Timeouts.Forward(), to.Timeouts.Forward()},
-		{"trusted-proxies", from.TrustedProxies, to.TrustedProxies},
-	} {
-		if !reflect.DeepEqual(f.a, f.b) {
-			out = append(out, f.name)
+// next is what a configuration has of its own, before it counts.
+type next struct {
+	pool  balance.Settings
+	rates *rates
+	lines *accessLog
+	fresh bool // lines are
+	faces *facePlan
+	admin *adminPlan
+}
+
+// plan makes what a configuration has more than the one in force, or says why it
+// cannot be.
+func (b *Balancer) plan(c *settings.Config, d *settings.Change) (n *next, err error) {
+	n = &next{rates: b.rates.Load(), lines: b.access.Load()}
+	defer func() {
+		if err != nil {
+			n.undo()
+		}
+	}()
+	if n.pool, err = c.Pool(); err != nil {
+		return n, err
+	}
+	if d.Has("rate-limits", "rate-limit-keys") {
+		table := n.rates.table
+		if d.Has("rate-limit-keys") {
+			table = nil
+		}
+		if n.rates, err = newRates(c, table); err != nil {
+			return n, err
 		}
 	}
-	return out
+	if d.Has("access-log") {
+		if n.lines, err = b.newAccess(&c.AccessLog); err != nil {
+			return n, err
+		}
+		n.fresh = true
+	}
+	if n.faces, err = b.planFaces(c); err != nil {
+		return n, err
+	}
+	n.admin, err = b.planAdmin(&c.Admin)
+	return n, err
+}
+
+// undo lets go of what was made.
+func (n *next) undo() {
+	if n.fresh {
+		n.lines.close()
+	}
+	if n.faces != nil {
+		n.faces.undo()
+	}
+	if n.admin != nil {
+		n.admin.undo()
+	}
 }
 
 func namesOf(list []settings.Upstream) []string {
@@ -215,7 +229,7 @@ type balanceBackend struct{ b *Balancer }
 func (k balanceBackend) Look() admin.Look {
 	b := k.b
 	rates := b.rates.Load()
-	out := admin.Look{Pool: b.pool.Stats(), Origins: b.fleet.origins(), Limits: rates.limiter.Refused(), Keys: rates.table.Usage()}
+	out := admin.Look{Pool: b.pool.Stats(), Origins: b.fleet.origins(), Limits: rates.limiter.Refused(), Keys: rates.table.Usage(), Leaving: b.faces.retired()}
 	if l := b.access.Load(); l != nil {
 		out.Access = l.log.Stats()
 	}

@@ -93,6 +93,7 @@ func newCollector(b Backend) *collector {
 		{"log_dropped_total", "Lines there was no room for.", counter, func(l *Look) float64 { return float64(l.Access.Dropped) }},
 		{"log_lost_total", "Lines that could not be written.", counter, func(l *Look) float64 { return float64(l.Access.Lost) }},
 		{"reloads_total", "Times the configuration was read.", counter, func(l *Look) float64 { return float64(l.Reloads.Done) }},
+		{"leaving_listeners", "Addresses, or earlier settings of one, that have connections left.", gauge, func(l *Look) float64 { return float64(l.Leaving) }},
 		{"reloads_failed_total", "Of them, times it was wrong.", counter, func(l *Look) float64 { return float64(l.Reloads.Failed) }},
 	} {
 		c.totals = append(c.totals, total{newDesc(t.name, t.help), t.kind, t.read})

@@ -22,6 +22,7 @@ type Look struct {
 	Keys    limit.Usage
 	Access  access.Stats
 	Reloads Reloads
+	Leaving int // addresses, or earlier settings of one, with connections left
 }
 
 // Reloads counts readings of the configuration since the start.
@@ -109,15 +110,15 @@ type Stats struct {
 	Reloads        uint64            `json:"reloads"`
 	ReloadsFailed  uint64            `json:"reloads_failed"`
 	Configured     time.Time         `json:"configured"` // when the configuration in force was read
+	Leaving        int               `json:"leaving"`    // addresses, or earlier settings of one, with connections left
 }
 
 // Reloaded is what a reading of the configuration has changed.
 type Reloaded struct {
 	Added   []string `json:"added"`
 	Removed []string `json:"removed"`
-	Tuned   []string `json:"tuned"`   // weight, number or draining
-	Fields  []string `json:"fields"`  // of the file
-	Restart []string `json:"restart"` // fields that differ and wait for a restart
+	Tuned   []string `json:"tuned"`  // weight, number or draining
+	Fields  []string `json:"fields"` // of the file
 }
 
 // Path is where an upstream is.
@@ -183,7 +184,7 @@ func statsOf(l *Look) Stats {
 		RateLimited: p.RateLimited, RateLimits: make(map[string]uint64), RateKeys: l.Keys.Keys,
 		Overloaded: p.Overloaded, Nobody: p.Nobody,
 		LogLines: l.Access.Lines, LogDropped: l.Access.Dropped, LogLost: l.Access.Lost,
-		Reloads: l.Reloads.Done, ReloadsFailed: l.Reloads.Failed, Configured: l.Reloads.Last.UTC(),
+		Reloads: l.Reloads.Done, ReloadsFailed: l.Reloads.Failed, Configured: l.Reloads.Last.UTC(), Leaving: l.Leaving,
 	}
 	for _, r := range l.Limits {
 		out.RateLimits[r.Name] = r.Requests

@@ -83,18 +83,12 @@ func (f *Front) Serve(l net.Listener) error {
 	defer func() { _ = l.Close() }()
 	wait := time.Duration(0)
 	for {
-		select {
-		case f.slots <- struct{}{}:
-		case <-f.retiring:
-			return nil
-		}
 		nc, err := l.Accept()
 		if err == nil {
 			wait = 0
-			f.begin(nc, nil)
+			f.begin(nc, nil, f.slot())
 			continue
 		}
-		<-f.slots
 		if f.retired.Load() {
 			return nil
 		}
@@ -111,29 +105,45 @@ func (f *Front) Serve(l net.Listener) error {
 	}
 }
 
+// slot waits for a place among the clients. A front that retires has places
+// enough for those it has accepted: one for each listener.
+func (f *Front) slot() bool {
+	select {
+	case f.slots <- struct{}{}:
+		return true
+	case <-f.retiring:
+		return false
+	}
+}
+
 // Take serves a connection somebody else has accepted, with the bytes that were
 // read of it. It does not block; where there are too many connections already,
 // this one is closed.
 func (f *Front) Take(nc net.Conn, early []byte) {
 	select {
 	case f.slots <- struct{}{}:
-		f.begin(nc, append([]byte(nil), early...))
+		f.begin(nc, append([]byte(nil), early...), true)
 	default:
 		_ = nc.Close()
 	}
 }
 
-// begin serves a connection that has a slot.
-func (f *Front) begin(nc net.Conn, early []byte) {
+// begin serves a connection, which may have a slot.
+func (f *Front) begin(nc net.Conn, early []byte, slot bool) {
+	free := func() {
+		if slot {
+			<-f.slots
+		}
+	}
 	c := newConn(f, nc, early)
 	if !f.add(c) {
 		_ = nc.Close()
-		<-f.slots
+		free()
 		return
 	}
 	go func() {
 		defer f.live.Done()
-		defer func() { <-f.slots }()
+		defer free()
 		c.serve()
 		f.remove(c)
 	}()

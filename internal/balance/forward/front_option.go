@@ -68,8 +68,8 @@ type Options struct {
 
 	Timeouts Timeouts
 
-	// MaxConnections is the most clients at once; more wait in the backlog of
-	// the listener. 0 takes 10,000.
+	// MaxConnections is the most clients at once; more wait, in the backlog of
+	// the listener but for one of a front's. 0 takes 10,000.
 	MaxConnections int
 
 	// MaxIdle is the most idle connections kept to each upstream. 0 takes 256.

@@ -328,6 +328,7 @@ func (c *Config) checkTimeouts() error {
 		span("timeouts.write", t.Write, time.Millisecond),
 		span("timeouts.tunnel", t.Tunnel, time.Millisecond),
 		span("timeouts.request", t.Request, 0),
+		span("timeouts.drain", t.Drain, 0),
 	)
 }
 

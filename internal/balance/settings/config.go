@@ -147,6 +147,9 @@ type Timeouts struct {
 	Write     time.Duration `yaml:"write"`      // a write without progress
 	Tunnel    time.Duration `yaml:"tunnel"`     // an upgraded connection that is silent
 	Request   time.Duration `yaml:"request"`    // all of an exchange, retries included; 0: no limit
+	// Drain is how long connections may go on that were there before a reload that
+	// has changed what they are made with.
+	Drain time.Duration `yaml:"drain"`
 	// Field is the header field in which a client says how long it waits, such as
 	// X-Request-Timeout; "": none is asked.
 	Field string `yaml:"field"`
@@ -179,6 +182,10 @@ func (a *AccessLog) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// defaultDrain is longer than most answers take, and shorter than it would take
+// many reloads to leave much behind.
+const defaultDrain = 5 * time.Minute
+
 // Default is the configuration of who says nothing but an upstream.
 func Default() *Config {
 	wait := forward.DefaultTimeouts()
@@ -190,6 +197,7 @@ func Default() *Config {
 		Timeouts: Timeouts{
 			Head: wait.Head, Body: wait.Body, Connect: wait.Connect, FirstByte: wait.FirstByte, Answer: wait.Answer,
 			KeepAlive: wait.KeepAlive, Idle: wait.Idle, Write: wait.Write, Tunnel: wait.Tunnel,
+			Drain: defaultDrain,
 		},
 		AccessLog:     AccessLog{Form: Off, Every: 1},
 		RateLimitKeys: limit.DefaultKeys,
