@@ -2,6 +2,7 @@ package rest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -101,13 +102,13 @@ func decode(schemas huma.Registry, data []byte, where string, v any) error {
 	if err := checkShape(data); err != nil {
 		return err
 	}
-	var loose any
-	if err := json.Unmarshal(data, &loose); err != nil {
+	loose, err := loosen(data)
+	if err != nil {
 		return syntax(data, err)
 	}
 	schema := schemas.Schema(reflect.TypeOf(v).Elem(), true, "")
-	if name := stranger(schemas, schema, loose, where); name != "" {
-		return invalid("field %.80q is unknown", name)
+	if loose, err = survey(schemas, schema, loose, where); err != nil {
+		return err
 	}
 	var result huma.ValidateResult
 	path := huma.NewPathBuffer(make([]byte, 0, 64), 0)
@@ -124,26 +125,48 @@ func decode(schemas huma.Registry, data []byte, where string, v any) error {
 	return nil
 }
 
-// stranger finds a field that the documentation does not know, by exactly its
-// name; "" when there is none. huma and encoding/json take names in any case,
-// so that a field could be given twice, once to be checked and once to be used.
-func stranger(schemas huma.Registry, s *huma.Schema, v any, where string) string {
+// loosen reads JSON whose numbers stay text: not all of them are doubles.
+func loosen(data []byte) (loose any, err error) {
+	if err := json.Unmarshal(data, new(json.RawMessage)); err != nil { // a Decoder takes no offence at what follows
+		return nil, err
+	}
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.UseNumber()
+	return loose, dec.Decode(&loose)
+}
+
+// survey gives the numbers of a value the form in which the documentation is
+// held against them; those of an input, whose fields it does not know, stay as
+// they are. It refuses a field that the documentation does not know, by
+// exactly its name: huma and encoding/json take names in any case, so that a
+// field could be given twice, once to be checked and once to be used.
+func survey(schemas huma.Registry, s *huma.Schema, v any, where string) (any, error) {
 	for s.Ref != "" {
 		s = schemas.SchemaFromRef(s.Ref)
 	}
+	var err error
 	switch v := v.(type) {
+	case json.Number:
+		if s.Type == "" && len(s.OneOf) == 0 {
+			return v, nil
+		}
+		n, err := v.Float64()
+		if err != nil {
+			return nil, invalid("%s: %.40s is too large a number", cmp.Or(where, "the body"), v)
+		}
+		return n, nil
 	case map[string]any:
 		if s.AdditionalProperties != false {
-			return ""
+			break
 		}
 		for _, name := range sortedKeys(v) {
 			at := strings.TrimPrefix(where+"."+name, ".")
 			p := s.Properties[name]
 			if p == nil {
-				return at
+				return nil, invalid("field %.80q is unknown", at)
 			}
-			if found := stranger(schemas, p, v[name], at); found != "" {
-				return found
+			if v[name], err = survey(schemas, p, v[name], at); err != nil {
+				return nil, err
 			}
 		}
 	case []any:
@@ -151,12 +174,12 @@ func stranger(schemas huma.Registry, s *huma.Schema, v any, where string) string
 			if s.Items == nil {
 				break
 			}
-			if found := stranger(schemas, s.Items, v[i], fmt.Sprintf("%s[%d]", where, i)); found != "" {
-				return found
+			if v[i], err = survey(schemas, s.Items, v[i], fmt.Sprintf("%s[%d]", where, i)); err != nil {
+				return nil, err
 			}
 		}
 	}
-	return ""
+	return v, nil
 }
 
 // checkShape refuses nesting that is no use to anybody, with its place.
@@ -190,7 +213,7 @@ func syntax(data []byte, err error) error {
 	case errors.As(err, &bad):
 		return invalid("the body is no JSON: %v at %s", bad, place(data, int(bad.Offset)-1))
 	case errors.As(err, &kind):
-		return invalid("%s: a %s is no value for it", kind.Field, kind.Value)
+		return invalid("%s: a %.60s is no value for it", cmp.Or(kind.Field, "the body"), kind.Value)
 	default:
 		return invalid("the body cannot be read: %v", err)
 	}
@@ -238,7 +261,7 @@ func violationText(d *huma.ErrorDetail) string {
 	}
 	text := fmt.Sprintf("%s: %s", where, d.Message)
 	switch d.Value.(type) {
-	case string, float64, bool:
+	case string, float64, bool, json.Number:
 		value, _ := json.Marshal(d.Value) // these never fail
 		text += fmt.Sprintf(", not %.80s", value)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/polymath-run/polymath"
 	"github.com/polymath-run/polymath/api"
+	"github.com/polymath-run/polymath/internal/function/all"
 )
 
 // TestDeadline: a job that could not be finished in time is refused with both
@@ -61,5 +62,63 @@ func TestNames(t *testing.T) {
 	}
 	if list := get[api.QueueList](t, r.do("GET", "/v1/queues", ""), http.StatusOK); len(list.Items) != 0 {
 		t.Errorf("%+v", list)
+	}
+}
+
+// TestLongNumbers: a number nobody can mean is refused with its field and its
+// beginning; one that only a double cannot hold is a number.
+func TestLongNumbers(t *testing.T) {
+	r := newRig(t, t.TempDir())
+	r.join(doubler)
+	r.join(`{"name":"w","slots":1,"functions":[{"name":"greet","kind":"call"},{"name":"total","kind":"range","reducer":"sum"}]}`)
+	digits := strings.Repeat("7", 3_000_000)
+	for _, number := range []string{"1e999999999", "-1e400", digits, "0." + digits} {
+		for body, field := range map[string]string{
+			`{"function":"primes","input":{"to":%}}`:                `"to"`,
+			`{"function":"isprime","input":{"numbers":[2,%]}}`:      `"numbers[1]"`,
+			`{"function":"factor","input":{"n":2,"limit":%}}`:       `"limit"`,
+			`{"function":"primes","input":{"to":9,"what":%}}`:       `"what"`,
+			`{"function":"primes","input":{"to":9,"verify":%}}`:     `"verify"`,
+			`{"function":"add","input":{"pairs":%}}`:                `"pairs"`,
+			`{"function":"add","input":{"pairs":[[1,%]]}}`:          `"pairs[0]"`,
+			`{"function":"primes","input":%}`:                       "object",
+			`{"function":"double","input":{"items":%}}`:             `"items"`,
+			`{"function":"double","input":%}`:                       "object",
+			`{"function":"greet","input":%}`:                        "object",
+			`{"function":"total","input":{"to":%}}`:                 `"to"`,
+			`{"function":"add","input":{"a":1,"b":2},"priority":%}`: "priority",
+			`{"function":"add","input":{"a":1,"b":2},"attempts":%}`: "attempts",
+			`{"function":"add","input":{"a":1,"b":2},"deadline":%}`: "deadline",
+			`{"function":"add","input":{"a":1,"b":2},"queue":%}`:    "queue",
+			`{"function":%}`: "function",
+			`{"function":"add","input":{"a":1,"b":2},"skip_dead":%}`:              "skip_dead",
+			`{"function":"add","input":{"a":1,"b":2},"not a field of a job":[%]}`: "not a field",
+		} {
+			if number == "-1e400" && strings.Contains(body, `"pairs":[[`) {
+				continue // it can be added
+			}
+			if strings.HasPrefix(number, "0.") && strings.Contains(body, "ority") {
+				continue // about one
+			}
+			a := r.do("POST", "/v1/jobs", strings.Replace(body, "%", number, 1))
+			if a.status != http.StatusBadRequest {
+				t.Errorf("%s with %.20s: %d %.300s", body, number, a.status, a.body)
+				continue
+			}
+			p := get[api.Problem](t, a, a.status)
+			if len(p.Detail) > 300 || !strings.Contains(p.Detail, field) || strings.Contains(p.Detail, "Go ") {
+				t.Errorf("%s with %.20s: %d bytes: %.300s", body, number, len(p.Detail), p.Detail)
+			}
+		}
+		a := r.do("POST", "/v1/workers", `{"name":"w","slots":1,"seconds":`+number+`,"functions":[{"name":"add"}]}`)
+		if !strings.HasPrefix(number, "0.") && (a.status != http.StatusBadRequest || len(a.body) > 600 || !strings.Contains(string(a.body), "seconds")) {
+			t.Errorf("seconds %.20s: %d %.300s", number, a.status, a.body)
+		}
+	}
+	r.work(all.Set(true))
+	for number, want := range map[string]string{"1" + strings.Repeat("0", 400): `"1` + strings.Repeat("0", 399) + `1"`, "1e400": `"1` + strings.Repeat("0", 399) + `1"`} {
+		if job := r.finished(`{"function":"add","input":{"a":` + number + `,"b":1}}`); string(job.Result) != want {
+			t.Errorf("%s + 1: %s", number, job.Result)
+		}
 	}
 }

@@ -60,6 +60,7 @@ func (s *Server) Streams() int64 { return s.streams.Load() }
 // Handler returns the path that the calls are below, and their handler.
 func (s *Server) Handler() (path string, h http.Handler) {
 	path, calls := polymathv1connect.NewPolymathHandler(s, connect.WithReadMaxBytes(wire.MaxMessageBytes),
+		connect.WithCodec(jsonCodec{"json"}), connect.WithCodec(jsonCodec{"json; charset=utf-8"}),
 		connect.WithCompression("gzip", nil, nil)) // small messages at a high rate: it costs more than the wire
 	return path, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if upgrades(r) {

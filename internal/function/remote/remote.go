@@ -174,18 +174,22 @@ func planList(data []byte) (canonical []byte, units uint64, err error) {
 // Items are the elements of the input of a list.
 func Items(data []byte) ([]json.RawMessage, error) {
 	var in struct {
-		Items *[]json.RawMessage `json:"items"`
+		Items json.RawMessage `json:"items"`
 	}
 	if err := json.Unmarshal(data, &in); err != nil {
-		return nil, bad(`field "items" must be a list: %w`, err)
+		return nil, bad("the input must be a JSON object, such as {\"items\":[1,2]}")
 	}
 	if in.Items == nil {
 		return nil, bad(`field "items" is missing: the list of JSON values to work on`)
 	}
-	if len(*in.Items) > input.MaxElements {
-		return nil, bad(`field "items" has %d elements, more than %d: split it over several jobs`, len(*in.Items), input.MaxElements)
+	var items []json.RawMessage
+	if err := json.Unmarshal(in.Items, &items); err != nil || items == nil {
+		return nil, bad(`field "items" must be a list, not %.40s`, in.Items)
 	}
-	return *in.Items, nil
+	if len(items) > input.MaxElements {
+		return nil, bad(`field "items" has %d elements, more than %d: split it over several jobs`, len(items), input.MaxElements)
+	}
+	return items, nil
 }
 
 // bounds is the canonical input of a range.
