@@ -87,7 +87,7 @@ func (o *watchSettings) events(ctx context.Context, c *client.Client) error {
 		case err != nil:
 			return err
 		case e.Gap:
-			_, _ = fmt.Fprintln(o.stderr, "polymath: events before these are gone: they are kept for a day")
+			_, _ = fmt.Fprintln(o.stderr, "polymath: events are missing before these: they are kept for a day, and only those of this server")
 		case e.Happened != nil:
 			if err := o.event(e.Happened); err != nil {
 				return err

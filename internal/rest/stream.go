@@ -34,17 +34,38 @@ type StreamInput struct {
 	After string `query:"after" maxLength:"64" doc:"The same, for those who cannot set the header." example:"0:1.42:0"`
 }
 
-// after is the event to begin after; resumed says that the reader chose it.
-func (in *StreamInput) after() (id event.ID, resumed bool, err error) {
+// start is where in the events a stream begins.
+type start struct {
+	after   event.ID
+	newest  event.ID // of all
+	resumed bool     // the reader chose it
+	// lost: what the reader chose has not happened here, as when the server
+	// was restored from a backup. What it missed nobody knows.
+	lost bool
+}
+
+// start reads where to begin; who does not say so begins after the newest.
+func (in *StreamInput) start(newest event.ID) (p start, err error) {
+	p = start{after: newest, newest: newest}
 	text := in.Last
 	if text == "" {
 		text = in.After
 	}
 	if text == "" {
-		return id, false, nil
+		return p, nil
 	}
-	id, err = event.ParseID(text)
-	return id, true, err
+	id, err := event.ParseID(text)
+	switch {
+	case err != nil:
+		return p, err
+	case id.Shard != newest.Shard:
+		return p, invalid("event %s is one of another server: leave its id out to begin with what happens now", text)
+	}
+	p.resumed, p.lost = true, id.Compare(newest) > 0
+	if !p.lost {
+		p.after = id
+	}
+	return p, nil
 }
 
 type jobStreamInput struct {
@@ -54,7 +75,7 @@ type jobStreamInput struct {
 
 func (f *face) streamOperations() {
 	tag := []string{"events"}
-	kinds := "Server-sent events. Each is a CloudEvent, its name the type and its id the id to resume after. gap says that retention removed events before the next one. A comment comes every 15 seconds."
+	kinds := "Server-sent events. Each is a CloudEvent, its name the type and its id the id to resume after. gap says that events before the next one are missing: retention removed them, or the id to resume after is of none that happened here. A comment comes every 15 seconds."
 	operate(f, huma.Operation{
 		Method: http.MethodGet, Path: "/v1/events", Summary: "Follow all events", Tags: tag,
 		Description: kinds, Responses: eventStream(),
@@ -75,23 +96,20 @@ func eventStream() map[string]*huma.Response {
 
 // follow streams everything that happens.
 func (f *face) follow(_ context.Context, in *StreamInput) (*huma.StreamResponse, error) {
-	after, resumed, err := in.after()
+	p, err := in.start(f.backend.Events().Last())
 	if err != nil {
 		return nil, err
 	}
-	if !resumed {
-		after = f.backend.Events().Last()
-	}
 	return f.stream(func(ctx context.Context, s *stream) error {
-		if err := s.begin(); err != nil {
+		if err := s.begin(p); err != nil {
 			return err
 		}
 		for {
-			b, err := s.next(ctx, after, heartbeat)
+			b, err := s.next(ctx, p.after, heartbeat)
 			if err != nil {
 				return err
 			}
-			after = b.Last
+			p.after = b.Last
 			s.batch(b)
 			if err := s.send(); err != nil {
 				return err
@@ -131,10 +149,13 @@ type stream struct {
 }
 
 // begin sends the head of the answer.
-func (s *stream) begin() error {
+func (s *stream) begin(p start) error {
 	s.writer.Header().Set("Content-Type", streamType)
 	s.writer.WriteHeader(http.StatusOK)
 	s.text.WriteString(": hello\n\n")
+	if p.lost {
+		s.gap(event.Batch{Last: p.after})
+	}
 	return s.send()
 }
 
@@ -222,24 +243,20 @@ func (f *face) followJob(ctx context.Context, in *jobStreamInput) (*huma.StreamR
 	if err != nil {
 		return nil, err
 	}
-	after, resumed, err := in.after()
+	p, err := in.start(f.backend.Events().Last()) // before the job is read: what it does next comes after
 	if err != nil {
 		return nil, err
 	}
-	newest := f.backend.Events().Last() // before the job is read: what it does next comes after
 	job, err := f.backend.Job(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	if !resumed {
-		after = newest
-	}
 	return f.stream(func(ctx context.Context, s *stream) error {
-		j := &jobStream{stream: s, face: f, id: id, after: after, newest: newest}
-		if job.Final() && resumed {
+		j := &jobStream{stream: s, face: f, id: id, start: p}
+		if job.Final() && p.resumed && !p.lost {
 			return j.rest(ctx)
 		}
-		if err := s.begin(); err != nil {
+		if err := s.begin(p); err != nil {
 			return err
 		}
 		j.progress(&job)
@@ -253,11 +270,11 @@ func (f *face) followJob(ctx context.Context, in *jobStreamInput) (*huma.StreamR
 // jobStream is a stream of one job's events.
 type jobStream struct {
 	*stream
-	face   *face
-	id     polymath.JobID
-	after  event.ID
-	newest event.ID // when the stream began
-	told   api.Progressed
+	start // after moves on
+
+	face *face
+	id   polymath.JobID
+	told api.Progressed
 }
 
 // add adds what is the job's of a batch; true: its last event was among that.
@@ -292,7 +309,7 @@ func (j *jobStream) rest(ctx context.Context) error {
 	}
 	unread := bytes.Clone(j.text.Bytes())
 	j.text.Reset()
-	if err := j.begin(); err != nil {
+	if err := j.begin(j.start); err != nil {
 		return err
 	}
 	j.text.Write(unread)
