@@ -146,7 +146,17 @@ func verb(n uint64, one, many string) string {
 func moment(at, now int64) string {
 	text := time.UnixMilli(at).UTC().Format(time.RFC3339)
 	if at > now {
-		text += fmt.Sprintf(" (in %v)", max(time.Duration(at-now)*time.Millisecond, time.Second).Round(time.Second))
+		text += " (in " + span(at-now) + ")"
 	}
 	return text
+}
+
+// span is a number of milliseconds as people read it: up to the end of the year
+// 9999, which no time.Duration reaches.
+func span(millis int64) string {
+	const day = int64(24 * time.Hour / time.Millisecond)
+	if millis >= 2*day {
+		return fmt.Sprintf("%d days", millis/day)
+	}
+	return max(time.Duration(millis)*time.Millisecond, time.Second).Round(time.Second).String()
 }

@@ -17,8 +17,11 @@ func TestWhyStanding(t *testing.T) {
 	job := polymath.Job{Function: "f", State: polymath.Queued, Units: 40, Options: polymath.Options{Attempts: 4}}
 	running := job
 	running.State, running.Done, running.Leased = polymath.Running, 12, 28
-	late := job
-	late.Options.NotBefore = now + 300_000
+	begins := func(at int64) polymath.Job {
+		late := job
+		late.Options.NotBefore = at
+		return late
+	}
 	skipping := running
 	skipping.Dead = 1
 	failed := &ledger.Retry{Interval: polymath.Interval{From: 8, To: 16}, Attempts: 2, Error: "boom", Due: now + 1500}
@@ -33,8 +36,10 @@ func TestWhyStanding(t *testing.T) {
 		s    ledger.Standing
 		want string
 	}{
-		{"delayed", ledger.Standing{Job: late, Delayed: true},
+		{"delayed", ledger.Standing{Job: begins(now + 300_000), Delayed: true},
 			"waiting; it may not begin before 2026-11-18T11:11:40Z (in 5m0s)"},
+		{"delayed for long", ledger.Standing{Job: begins(polymath.MaxMillis), Delayed: true}, "waiting; it may not begin before 9999-12-31T23:59:59Z (in 2912347 days)"},
+		{"delayed for days", ledger.Standing{Job: begins(now + 3*24*3_600_000), Delayed: true}, "waiting; it may not begin before 2026-11-21T11:06:40Z (in 3 days)"},
 		{"paused", ledger.Standing{Job: job, Ready: true, Queue: with(queue, func(q *ledger.QueueInfo) { q.Paused = true })},
 			`waiting; its queue "q" is paused: resume the queue`},
 		{"concurrency", ledger.Standing{Job: job, Ready: true, Ahead: 1, AheadUnits: 5,

@@ -267,7 +267,7 @@ func (h *hand) take(a *api.Assignment) (closed bool) {
 		a.Leases = append(a.Leases, api.Lease{
 			Token: l.Token.String(), Job: l.Job.String(), Function: l.Function, Input: l.Input,
 			From: api.Count(l.Interval.From), To: api.Count(l.Interval.To), Attempt: l.Attempt,
-			Seconds: (time.Duration(l.Micros) * time.Microsecond).Seconds(), LongestRun: l.LongestRun, Speculative: l.Speculative,
+			Seconds: float64(l.Micros) / 1e6, LongestRun: l.LongestRun, Speculative: l.Speculative,
 		})
 	}
 	for _, t := range h.retired {

@@ -3,6 +3,7 @@ package rest
 import (
 	"encoding/json"
 	"net/http"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -31,3 +32,6 @@ func ResultPage(answer json.RawMessage, cursor string, limit int) (items []json.
 	err = resultPage(&r, answer, cursor, limit)
 	return r.Items, r.Next, err
 }
+
+// Seconds is a duration somebody gave as a number.
+func Seconds(s float64) time.Duration { return seconds(s) }

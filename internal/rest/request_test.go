@@ -1,6 +1,7 @@
 package rest_test
 
 import (
+	"math"
 	"net/http"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"github.com/polymath-run/polymath"
 	"github.com/polymath-run/polymath/api"
 	"github.com/polymath-run/polymath/internal/function/all"
+	"github.com/polymath-run/polymath/internal/rest"
 )
 
 // TestDeadline: a job that could not be finished in time is refused with both
@@ -119,6 +121,15 @@ func TestLongNumbers(t *testing.T) {
 	for number, want := range map[string]string{"1" + strings.Repeat("0", 400): `"1` + strings.Repeat("0", 399) + `1"`, "1e400": `"1` + strings.Repeat("0", 399) + `1"`} {
 		if job := r.finished(`{"function":"add","input":{"a":` + number + `,"b":1}}`); string(job.Result) != want {
 			t.Errorf("%s + 1: %s", number, job.Result)
+		}
+	}
+}
+
+// TestSeconds: no number of seconds runs over.
+func TestSeconds(t *testing.T) {
+	for s, want := range map[float64]time.Duration{0: 0, 0.25: 250 * time.Millisecond, 1e9: 1e18, 1e10: 1e18, math.MaxFloat64: 1e18} {
+		if got := rest.Seconds(s); got != want {
+			t.Errorf("%v s are %v", s, got)
 		}
 	}
 }

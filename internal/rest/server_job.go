@@ -231,5 +231,8 @@ func isRemote(f any) bool {
 	return ok
 }
 
+// maxSeconds is the longest duration somebody may mean: 31 years.
+const maxSeconds = 1e9
+
 // seconds is a duration somebody gave as a number.
-func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+func seconds(s float64) time.Duration { return time.Duration(min(s, maxSeconds) * float64(time.Second)) }
