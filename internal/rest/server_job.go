@@ -235,4 +235,6 @@ func isRemote(f any) bool {
 const maxSeconds = 1e9
 
 // seconds is a duration somebody gave as a number.
-func seconds(s float64) time.Duration { return time.Duration(min(s, maxSeconds) * float64(time.Second)) }
+func seconds(s float64) time.Duration {
+	return time.Duration(min(s, maxSeconds) * float64(time.Second))
+}
