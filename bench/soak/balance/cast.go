@@ -59,6 +59,7 @@ type cast struct {
 	settings
 	place                 string
 	plain, secure, manage string // addresses of the balancer
+	further, manageToo    string // that it has at times
 	balancer              *process.Process
 	log                   *os.File
 	admin                 *manager
@@ -89,7 +90,7 @@ func newCast(ctx context.Context, s settings, place string) (c *cast, err error)
 		}
 		c.members = append(c.members, m)
 	}
-	if err := addresses(&c.plain, &c.secure, &c.manage); err != nil {
+	if err := addresses(&c.plain, &c.secure, &c.manage, &c.further, &c.manageToo); err != nil {
 		return c, err
 	}
 	if err := c.certificate(); err != nil {
@@ -106,7 +107,7 @@ func newCast(ctx context.Context, s settings, place string) (c *cast, err error)
 	if c.balancer, err = process.Start(cmd); err != nil {
 		return c, err
 	}
-	c.admin = newManager(c.manage)
+	c.admin = newManager(c.manage, c.manageToo)
 	return c, c.balancer.Ready(ctx, c.well)
 }
 

@@ -16,28 +16,69 @@ type plan struct {
 	policy    string
 	hedge     int // percentile
 	retries   int
+
+	// What connections are made with: those there are have to end for it.
+	listen, admin     string // as items of YAML; listen is a further address, or ""
+	threads           int
+	connections, idle int
+	head, keepAlive   string // of the timeouts
+	trusted           string
 }
 
-// fixed is what does not change: waits that are short, so that there is no need
-// to wait for long until all is gone.
-const fixed = `threads: 1
-health: {interval: 200ms, timeout: 300ms, path: /health, rise: 1, fall: 2, slow-start: 500ms}
+// fixed is what does not change. Its waits, and those of all plans, are short, so
+// that there is no need to wait for long until all is gone.
+const fixed = `health: {interval: 200ms, timeout: 300ms, path: /health, rise: 1, fall: 2, slow-start: 500ms}
 ejection: {for: 500ms, longest: 1s}
 breaker: {open: 1s}
-timeouts: {head: 2s, body: 2s, connect: 500ms, first-byte: 1s, answer: 2s, keep-alive: 3s, idle: 1s, write: 2s, tunnel: 2s, request: 15s, field: X-Wait}
 upstream-tls: {insecure: true}
 watch: 100ms
 `
 
 // text is the file of a plan.
 func (c *cast) text(p plan) string {
-	return fmt.Sprintf("listen: [%s, {address: %q, tls: {certificate: %s, key: %s}}]\nadmin: %s\n%supstreams: [%s]\npolicy: %s\nhedging: {percentile: %d}\nretries: {most: %d}\n",
-		c.plain, c.secure, c.pem("certificate"), c.pem("key"), c.manage, fixed, strings.Join(p.upstreams, ", "), p.policy, p.hedge, p.retries)
+	listen := fmt.Sprintf("%s, {address: %q, tls: {certificate: %s, key: %s}}", c.plain, c.secure, c.pem("certificate"), c.pem("key"))
+	if p.listen != "" {
+		listen += ", " + p.listen
+	}
+	return fmt.Sprintf("listen: [%s]\nadmin: %s\n%supstreams: [%s]\npolicy: %s\nhedging: {percentile: %d}\nretries: {most: %d}\n",
+		listen, p.admin, fixed, strings.Join(p.upstreams, ", "), p.policy, p.hedge, p.retries) +
+		fmt.Sprintf("threads: %d\nlimits: {connections: %d, idle: %d}\ntrusted-proxies: [%s]\n", p.threads, p.connections, p.idle, p.trusted) +
+		fmt.Sprintf("timeouts: {head: %s, body: 2s, connect: 500ms, first-byte: 1s, answer: 2s, keep-alive: %s, idle: 1s, write: 2s, tunnel: 2s, request: 15s, drain: 15s, field: X-Wait}\n", p.head, p.keepAlive)
+}
+
+// usual is a plan without upstreams. It has as many threads as any, as an address
+// keeps the sockets of those it had.
+func (c *cast) usual() plan {
+	return plan{policy: "peak-ewma", retries: 2, admin: c.manage, threads: 4, connections: 10_000, idle: 256, head: "2s", keepAlive: "3s"}
+}
+
+// vary changes some of what connections are made with.
+func (c *cast) vary(p *plan, random *rand.Rand) {
+	for range random.IntN(3) {
+		switch random.IntN(8) {
+		case 0:
+			p.threads = 1 + random.IntN(4)
+		case 1:
+			p.connections = 200 + random.IntN(1000)
+		case 2:
+			p.idle = 1 + random.IntN(20)
+		case 3:
+			p.head = "1s"
+		case 4:
+			p.keepAlive = "1s"
+		case 5:
+			p.trusted = "127.0.0.0/8"
+		case 6:
+			p.listen = fmt.Sprintf("{address: %q, cleartext-http2: true}", c.further)
+		case 7:
+			p.admin = fmt.Sprintf("{address: %q, hosts: [balancer.test]}", []string{c.manage, c.manageToo}[random.IntN(2)])
+		}
+	}
 }
 
 // normal is the plan at the start and at the end.
 func (c *cast) normal() string {
-	p := plan{policy: "peak-ewma", retries: 2}
+	p := c.usual()
 	for _, m := range c.members {
 		p.upstreams = append(p.upstreams, m.url())
 	}
@@ -47,7 +88,9 @@ func (c *cast) normal() string {
 // other is a plan of some of the upstreams, some of them over HTTP/2 or TLS.
 func (c *cast) other(random *rand.Rand) string {
 	names := []string{"peak-ewma", "round-robin", "weighted-round-robin", "least-connections", "random", "ring", "bounded-ring", "maglev", "rendezvous", "slot-map"}
-	p := plan{policy: names[random.IntN(len(names))], hedge: []int{0, 0, 90}[random.IntN(3)], retries: 2 + random.IntN(2)}
+	p := c.usual()
+	p.policy, p.hedge, p.retries = names[random.IntN(len(names))], []int{0, 0, 90}[random.IntN(3)], 2+random.IntN(2)
+	c.vary(&p, random)
 	few := 2 + random.IntN(len(c.members)-1)
 	special := random.IntN(2) == 0 // all are plain: the event loop; or else the front has all
 	for _, i := range random.Perm(len(c.members))[:few] {
@@ -70,7 +113,8 @@ func (c *cast) bad(random *rand.Rand) string {
 	return []string{
 		"upstreams: [", "polcy: ring\n" + c.normal(), "upstreams: []", "", c.normal() + "watch: 1s\n",
 		strings.Replace(c.normal(), "peak-ewma", "chance", 1), strings.Replace(c.normal(), "http://", "ftp://", 1),
-	}[random.IntN(7)]
+		strings.Replace(c.normal(), "listen: [", "listen: ["+c.manage+", ", 1), // which is the admin API's
+	}[random.IntN(8)]
 }
 
 func (c *cast) file() string { return filepath.Join(c.place, "balance.yaml") }

@@ -14,12 +14,12 @@ import (
 // manager asks a balancer's admin API, on a connection of its own each time: it
 // is not to be counted later.
 type manager struct {
-	base   string
-	client *http.Client
+	addresses []string // it is at one of them
+	client    *http.Client
 }
 
-func newManager(address string) *manager {
-	return &manager{"http://" + address, &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}}
+func newManager(addresses ...string) *manager {
+	return &manager{addresses, &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}}
 }
 
 // known is an upstream as the admin API shows it.
@@ -46,15 +46,7 @@ func (m *manager) do(ctx context.Context, request [2]string, body, into any, wai
 			return err
 		}
 	}
-	r, err := http.NewRequestWithContext(ctx, request[0], m.base+request[1], bytes.NewReader(text))
-	if err != nil {
-		return err
-	}
-	r.Header.Set("Content-Type", "application/json")
-	if wait > 0 {
-		r.Header.Set("Prefer", fmt.Sprint("wait=", wait.Seconds()))
-	}
-	a, err := m.client.Do(r)
+	a, err := m.ask(ctx, request, text, wait)
 	if err != nil {
 		return err
 	}
@@ -69,6 +61,25 @@ func (m *manager) do(ctx context.Context, request [2]string, body, into any, wai
 		return nil
 	}
 	return json.Unmarshal(text, into)
+}
+
+// ask makes a request at the first address that answers. Everything that is asked
+// may be asked twice.
+func (m *manager) ask(ctx context.Context, request [2]string, text []byte, wait time.Duration) (a *http.Response, err error) {
+	for _, address := range append(m.addresses, m.addresses...) { // it may have moved meanwhile
+		r, wrong := http.NewRequestWithContext(ctx, request[0], "http://"+address+request[1], bytes.NewReader(text))
+		if wrong != nil {
+			return nil, wrong
+		}
+		r.Header.Set("Content-Type", "application/json")
+		if wait > 0 {
+			r.Header.Set("Prefer", fmt.Sprint("wait=", wait.Seconds()))
+		}
+		if a, err = m.client.Do(r); err == nil {
+			return a, nil
+		}
+	}
+	return nil, err
 }
 
 // list lists the upstreams.
