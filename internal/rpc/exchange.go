@@ -63,24 +63,37 @@ func (t taken) finish(err error) {
 }
 
 // upgrades reports whether a request wants a stream that takes its connection
-// over.
+// over. It must say so in every way there is: what else looks like it may be
+// another's on its way through a proxy, and what follows a body.
 func upgrades(r *http.Request) bool {
-	return r.ProtoMajor == 1 && r.URL.Path == polymathv1connect.PolymathExchangeProcedure &&
-		strings.EqualFold(r.Header.Get("Upgrade"), wire.Protocol)
+	return r.Method == http.MethodPost && r.URL.Path == polymathv1connect.PolymathExchangeProcedure &&
+		r.ProtoMajor == 1 && r.ProtoMinor >= 1 && r.ContentLength == 0 && len(r.TransferEncoding) == 0 &&
+		names(r.Header["Connection"], "Upgrade") && names(r.Header["Upgrade"], wire.Protocol)
+}
+
+// names reports whether a header, a list of words, has one of them.
+func names(header []string, word string) bool {
+	for _, line := range header {
+		for part := range strings.SplitSeq(line, ",") {
+			if strings.EqualFold(strings.TrimSpace(part), word) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // upgrade answers such a request.
 func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) {
 	if err := s.enter(); err != nil {
-		w.Header().Set("Connection", "close")
-		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		refuse(w, r, http.StatusServiceUnavailable, err)
 		return
 	}
 	defer s.leave()
 	conn, buffered, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		s.log.Warn("a connection cannot be taken over", "error", err)
-		http.Error(w, "the connection cannot be taken over", http.StatusInternalServerError)
+		refuse(w, r, http.StatusInternalServerError, polymath.Errorf(polymath.Internal, "the connection cannot be taken over"))
 		return
 	}
 	defer conn.Close() //nolint:errcheck // what was to be said is said

@@ -63,16 +63,18 @@ func (s *Server) Handler() (path string, h http.Handler) {
 		connect.WithCodec(jsonCodec{"json"}), connect.WithCodec(jsonCodec{"json; charset=utf-8"}),
 		connect.WithCompression("gzip", nil, nil)) // small messages at a high rate: it costs more than the wire
 	return path, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if upgrades(r) {
+		switch {
+		case upgrades(r):
 			s.upgrade(w, r)
-			return
+		case !isCall(r.URL.Path):
+			refuse(w, r, http.StatusNotFound, polymath.Errorf(polymath.NotFound,
+				"there is no call at this path: there are Submit, Get, Wait, Cancel and Exchange"))
+		case r.ProtoMajor < 2 && r.URL.Path == polymathv1connect.PolymathExchangeProcedure:
+			refuse(w, r, http.StatusHTTPVersionNotSupported, polymath.Errorf(polymath.InvalidArgument,
+				"a stream needs HTTP/2, or to upgrade to %s; the single calls work over HTTP/1.1", wire.Protocol))
+		default:
+			calls.ServeHTTP(w, r.WithContext(withController(r.Context(), http.NewResponseController(w))))
 		}
-		if r.ProtoMajor < 2 && r.URL.Path == polymathv1connect.PolymathExchangeProcedure {
-			w.Header().Set("Connection", "close") // or the client waits to be read
-			http.Error(w, "a stream needs HTTP/2, or to upgrade to "+wire.Protocol+"; the single calls work over HTTP/1.1", http.StatusHTTPVersionNotSupported)
-			return
-		}
-		calls.ServeHTTP(w, r.WithContext(withController(r.Context(), http.NewResponseController(w))))
 	})
 }
 
