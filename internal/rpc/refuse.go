@@ -22,7 +22,9 @@ func refuse(w http.ResponseWriter, r *http.Request, status int, err error) {
 	if code == polymath.Overloaded {
 		w.Header().Set("Retry-After", strconv.Itoa(1+rand.IntN(maxRetrySeconds)))
 	}
-	w.Header().Set("Connection", "close") // or the client waits to be read
+	if r.ProtoMajor < 2 {
+		w.Header().Set("Connection", "close") // or the client waits to be read
+	}
 	problem.Write(w, &api.Problem{
 		Type: code.Problem(), Title: http.StatusText(status), Status: status, Detail: err.Error(), Instance: r.URL.Path, Code: code.String(),
 	})
