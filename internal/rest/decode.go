@@ -20,6 +20,7 @@ import (
 
 	"github.com/polymath-run/polymath"
 	"github.com/polymath-run/polymath/api"
+	"github.com/polymath-run/polymath/internal/problem"
 )
 
 // Bounds of a body.
@@ -50,7 +51,8 @@ func readBody(ctx context.Context) ([]byte, error) {
 		return nil, tooLarge
 	case errors.As(err, &slow) && slow.Timeout():
 		c.writer.Header().Set("Connection", "close")
-		return nil, polymath.Errorf(polymath.Timeout, "the body did not arrive within %v", bodyLimit)
+		// 504 would say that somebody behind this server was slow.
+		return nil, &refusal{Problem: *problem.New(r, http.StatusRequestTimeout, fmt.Sprintf("the body did not arrive within %v", bodyLimit))}
 	default:
 		return nil, invalid("the body ended early: %v", err)
 	}

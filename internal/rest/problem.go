@@ -49,7 +49,13 @@ func (f *face) refuse(ctx context.Context, err error) *refusal {
 	case polymath.Internal, polymath.Damaged:
 		f.options.Log.LogAttrs(ctx, slog.LevelError, "a request failed",
 			slog.String("method", c.request.Method), slog.String("path", c.request.URL.Path), slog.Any("error", err))
-	case polymath.Overloaded, polymath.RateLimited, polymath.Unavailable:
+	case polymath.Unavailable:
+		if f.options.Stopping.Err() == nil { // it is the server's trouble: requests that are merely refused are not logged
+			f.options.Log.LogAttrs(ctx, slog.LevelWarn, "a request could not be served",
+				slog.String("method", c.request.Method), slog.String("path", c.request.URL.Path), slog.Any("error", err))
+		}
+		fallthrough
+	case polymath.Overloaded, polymath.RateLimited:
 		out.header.Set("Retry-After", strconv.Itoa(1+rand.IntN(maxRetrySeconds)))
 	}
 	return out

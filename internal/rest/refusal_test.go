@@ -141,6 +141,9 @@ func TestCodes(t *testing.T) {
 			}
 		}
 	}
+	if n := strings.Count(logged.String(), "a request could not be served"); n != 1 { // unavailable, not overloaded
+		t.Errorf("logged %d times: %s", n, &logged)
+	}
 	for _, err := range []error{errors.New("a secret without a code"), context.DeadlineExceeded} {
 		b.refusal = err
 		if a := s.on(t).do("POST", "/v1/jobs", `{"function":"add"}`); strings.Contains(string(a.body), "secret") {

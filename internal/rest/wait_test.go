@@ -209,7 +209,7 @@ func TestSlowBody(t *testing.T) {
 		_, _ = fmt.Fprint(c, "POST /v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
 		answer := make([]byte, 4096)
 		n, err := c.Read(answer)
-		if took := time.Since(begin); err != nil || took != 30*time.Second || !strings.Contains(string(answer[:n]), " 504 ") {
+		if took := time.Since(begin); err != nil || took != 30*time.Second || !strings.Contains(string(answer[:n]), " 408 ") || !strings.Contains(string(answer[:n]), `"code":"timeout"`) {
 			t.Errorf("%v after %v: %s", err, took, answer[:n])
 		}
 		c.Close()

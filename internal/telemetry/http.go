@@ -38,8 +38,9 @@ func streamOf(contentType string) string {
 
 // HTTP counts and times the requests that next answers, by the pattern of the
 // http.ServeMux that took them, and writes them to the log: at the level Warn
-// with a status of 500 or more, else Debug. The query is not logged, it may
-// hold what is secret. Whoever copies the request between HTTP and the mux
+// with status 500 or when the answer broke off, else Debug. That includes 503
+// and 504, by which clients are told that they ask for too much or gave too
+// little time. The query is not logged, it may hold what is secret. Whoever copies the request between HTTP and the mux
 // must copy its pattern back.
 //
 // Streams are counted, those that are open too, but not timed.
@@ -75,7 +76,7 @@ func (m *Metrics) HTTP(next http.Handler, log *slog.Logger) http.Handler {
 // record writes a request to the log.
 func record(log *slog.Logger, r *http.Request, code string, took time.Duration) {
 	level := slog.LevelDebug
-	if code >= "500" { // aborted, too: letters come after digits
+	if code == aborted || code == strconv.Itoa(http.StatusInternalServerError) {
 		level = slog.LevelWarn
 	}
 	log.LogAttrs(r.Context(), level, "request",

@@ -28,6 +28,8 @@ func site() http.Handler {
 		w.WriteHeader(http.StatusTeapot)
 	})
 	mux.HandleFunc("GET /broken", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusInternalServerError) })
+	mux.HandleFunc("GET /full", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "full", http.StatusServiceUnavailable) })
+	mux.HandleFunc("GET /late", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "late", http.StatusGatewayTimeout) })
 	mux.HandleFunc("GET /file", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.Copy(w, strings.NewReader("a file")) })
 	mux.HandleFunc("GET /panic", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 	mux.HandleFunc("GET /events", func(w http.ResponseWriter, _ *http.Request) {
@@ -62,6 +64,8 @@ func TestHTTP(t *testing.T) {
 		{"/nothing", "GET /nothing", "200", "", true},
 		{"/hint", "GET /hint", "418", "", true},
 		{"/broken", "GET /broken", "500", "no\n", true},
+		{"/full", "GET /full", "503", "full\n", true},
+		{"/late", "GET /late", "504", "late\n", true},
 		{"/file", "GET /file", "200", "a file", true},
 		{"/unknown", "unmatched", "404", "404 page not found\n", true},
 		{"/panic", "GET /panic", "aborted", "", true},
@@ -90,7 +94,7 @@ func TestHTTP(t *testing.T) {
 			if timed := strings.Contains(text, fmt.Sprintf(`polymath_http_request_duration_seconds_count{route=%q} 1`, c.route)); timed != c.timed {
 				t.Errorf("timed: %v, want %v", timed, c.timed)
 			}
-			level := map[bool]string{false: "level=DEBUG", true: "level=WARN"}[c.code >= "500"]
+			level := map[bool]string{false: "level=DEBUG", true: "level=WARN"}[c.code == "500" || c.code == "aborted"]
 			if got := log.String(); !strings.Contains(got, level) || !strings.Contains(got, "code="+c.code) || strings.Contains(got, "secret") {
 				t.Errorf("logged %s", got)
 			}
