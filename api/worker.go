@@ -29,7 +29,7 @@ type WorkerList struct {
 // Join opens a session for a worker that speaks HTTP and JSON.
 type Join struct {
 	Name      string        `json:"name" minLength:"1" maxLength:"64" doc:"What it calls itself, for people." example:"laptop"`
-	Functions []Declaration `json:"functions" nullable:"false" minItems:"1" maxItems:"256" doc:"What it offers."`
+	Functions []Declaration `json:"functions" nullable:"false" minItems:"1" maxItems:"500" doc:"What it offers."`
 	Slots     uint32        `json:"slots" minimum:"1" maximum:"1024" doc:"How many leases it takes at a time." example:"4"`
 	Seconds   float64       `json:"seconds,omitempty" minimum:"0" maximum:"600" doc:"How long a lease should take it; 0: a quarter of a second." example:"0.25"`
 }
@@ -37,12 +37,12 @@ type Join struct {
 // Declaration is a function a worker offers. Of one the server has itself, the
 // name is enough; of any other it must say the rest.
 type Declaration struct {
-	Name       string `json:"name" minLength:"1" maxLength:"64" doc:"Its name in requests." example:"double"`
-	Summary    string `json:"summary,omitempty" maxLength:"256" doc:"What it does, in a line." example:"twice each number"`
+	Name       string `json:"name" minLength:"1" maxLength:"64" doc:"Its name in requests: lower case letters, digits, - and _, a letter first." example:"double"`
+	Summary    string `json:"summary,omitempty" maxLength:"200" doc:"What it does, in a line." example:"twice each number"`
 	Kind       string `json:"kind,omitempty" enum:"call,list,range" doc:"What its units are made from: the input as one unit, the elements of its items, or the numbers from its from to its to." example:"list"`
 	Reducer    string `json:"reducer,omitempty" enum:"count,sum,min,max,collect" doc:"How outputs become the answer." example:"collect"`
-	Micros     Count  `json:"micros,omitempty" doc:"How many microseconds a unit takes one core; 0: 1." example:"1000"`
-	LongestRun uint32 `json:"longest_run_seconds,omitempty" maximum:"86400" doc:"It may go without progress for so long; 0: 30 seconds, as usual." example:"0"`
+	Micros     Count  `json:"micros,omitempty" doc:"How many microseconds a unit takes one core, at most a day; 0: 1." example:"1000"`
+	LongestRun uint32 `json:"longest_run_seconds,omitempty" maximum:"600" doc:"It may go without progress for so long; 0: 30 seconds, as usual." example:"0"`
 }
 
 // Joined is an open session.
@@ -80,7 +80,7 @@ type Complete struct {
 // Fail ends a lease without one.
 type Fail struct {
 	Token string `json:"token" doc:"Of the lease." example:"0-1-42-0"`
-	Error string `json:"error" maxLength:"1024" doc:"What went wrong, for people." example:"out of memory"`
+	Error string `json:"error" doc:"What went wrong, for people; cut to 1,024 bytes." example:"out of memory"`
 }
 
 // Lease is the right to work on an interval of a job's units.

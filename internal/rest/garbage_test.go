@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/polymath-run/polymath"
 	"github.com/polymath-run/polymath/api"
 )
 
@@ -101,5 +102,21 @@ func TestReportedTwice(t *testing.T) {
 		if string(job.Result) != "[1]" {
 			t.Fatalf("%d: %s, %+v, want the first report", i, job.Result, job.Error)
 		}
+	}
+}
+
+// TestLongFailure: an error of any length is a failure, and cut.
+func TestLongFailure(t *testing.T) {
+	r := newRig(t, t.TempDir())
+	id := r.join(doubler)
+	accepted := get[api.Job](t, r.do("POST", "/v1/jobs", `{"function":"double","input":{"items":[7]},"attempts":1}`), http.StatusAccepted)
+	a := r.exchange(id, api.Exchange{Wait: 30})
+	if len(a.Leases) != 1 {
+		t.Fatalf("%+v", a)
+	}
+	r.exchange(id, api.Exchange{Fail: []api.Fail{{Token: a.Leases[0].Token, Error: strings.Repeat("ö", 5_000)}}})
+	job := get[api.Job](t, r.do("GET", "/v1/jobs/"+accepted.ID, "", "Prefer", "wait=60"), http.StatusOK)
+	if job.Error == nil || len(job.Error.Detail) > polymath.MaxErrorBytes || !strings.HasPrefix(job.Error.Detail, strings.Repeat("ö", 500)) {
+		t.Errorf("%+v", job.Error)
 	}
 }
