@@ -39,8 +39,9 @@ func balanceCommand(s *settings) *cobra.Command {
 		Long: `Stand in front of HTTP servers: choose one for each request, check their health,
 try again elsewhere where that is safe, and never make a bad day worse.
 
-What the flags do not say comes from the file that --config names, which is read
-again when it changes or at SIGHUP; a file that is wrong changes nothing. The
+What the flags do not say comes from variables such as POLYMATH_BALANCE_LISTEN, and
+then from the file that --config names, which is read again when it changes or at
+SIGHUP; a file that is wrong changes nothing. The
 addresses are printed on standard output, one a line, once requests are taken.
 Ctrl-C or SIGTERM lets requests under way end.
 

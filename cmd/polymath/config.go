@@ -18,7 +18,9 @@ import (
 )
 
 // envPrefix begins the environment variables that stand for flags: --skip-dead
-// is POLYMATH_SKIP_DEAD.
+// is POLYMATH_SKIP_DEAD. Flags of a command that has a file of its own have its
+// name in theirs: --listen of balance is POLYMATH_BALANCE_LISTEN, as a balancer
+// and a server may have one environment, and cannot have one address.
 const envPrefix = "POLYMATH_"
 
 // maxConfigBytes bounds the configuration file.
@@ -30,7 +32,7 @@ const maxConfigBytes = 1 << 20
 func (s *settings) configure(cmd *cobra.Command) error {
 	s.typed = make(map[string]bool)
 	cmd.Flags().Visit(func(f *pflag.Flag) { s.typed[f.Name] = true })
-	if err := s.fromEnvironment(cmd.Flags()); err != nil {
+	if err := s.fromEnvironment(cmd); err != nil {
 		return err
 	}
 	return s.fromFile(cmd)
@@ -47,7 +49,8 @@ const (
 	// typedOnly marks a flag that stands on the command line only.
 	typedOnly = "polymath_typed_only"
 	// ownFile marks a flag of a command that has a configuration file of its own:
-	// the one for all commands does not know it.
+	// the one for all commands does not know it, and its variable has the
+	// command's name.
 	ownFile = "polymath_own_file"
 )
 
@@ -60,9 +63,19 @@ func annotate(flags *pflag.FlagSet, mark string, names ...string) {
 	}
 }
 
-func (s *settings) fromEnvironment(flags *pflag.FlagSet) (err error) {
+// variable is the environment variable of a flag.
+func variable(cmd *cobra.Command, f *pflag.Flag) string {
+	name := f.Name
+	if f.Annotations[ownFile] != nil {
+		name = cmd.Name() + "-" + name
+	}
+	return envPrefix + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
+}
+
+func (s *settings) fromEnvironment(cmd *cobra.Command) (err error) {
+	flags := cmd.Flags()
 	flags.VisitAll(func(f *pflag.Flag) {
-		name := envPrefix + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		name := variable(cmd, f)
 		text, given := s.lookup(name)
 		if err != nil || f.Changed || !given || text == "" || !isSetting(f) {
 			return

@@ -93,11 +93,16 @@ func Balance(ctx context.Context, o BalanceOptions) (*Balancer, error) {
 }
 
 func (b *Balancer) open(ctx context.Context) error {
-	config, err := b.read(true)
+	r, err := b.read(true)
 	if err != nil {
 		return err
 	}
-	b.config, b.counts.Last = config, time.Now()
+	b.config, b.counts.Last = r.Config, time.Now()
+	return b.explain(r, b.begin(ctx, r.Config))
+}
+
+// begin opens what a configuration says.
+func (b *Balancer) begin(ctx context.Context, config *settings.Config) error {
 	rates, err := newRates(config, nil)
 	if err != nil {
 		return err
@@ -155,10 +160,10 @@ func (b *Balancer) told() { b.fleet.tell(b.faces.changed) }
 
 // read reads the configuration: the file, and what stands above it. Without
 // force a file that has not changed gives nil.
-func (b *Balancer) read(force bool) (*settings.Config, error) {
+func (b *Balancer) read(force bool) (*settings.Reading, error) {
 	if b.file == nil {
 		c := settings.Default()
-		return c, b.overlay(c)
+		return &settings.Reading{Config: c}, b.overlay(c)
 	}
 	read := b.file.Look
 	if force {
@@ -171,11 +176,20 @@ func (b *Balancer) read(force bool) (*settings.Config, error) {
 	if text == nil && !force {
 		return nil, nil //nolint:nilnil // nothing has changed
 	}
-	c, err := settings.ParseOver(text, b.options.Overlay)
-	if err != nil {
-		return nil, polymath.Errorf(polymath.InvalidArgument, "the configuration file %s: %w", b.file.Path(), err)
+	r, err := settings.ParseOver(text, b.options.Overlay)
+	return r, b.explain(r, err)
+}
+
+// explain says of an error about a configuration in which file it stands, and in
+// which line.
+func (b *Balancer) explain(r *settings.Reading, err error) error {
+	if err == nil || b.file == nil {
+		return err
 	}
-	return c, nil
+	if r != nil {
+		err = r.Explain(err)
+	}
+	return polymath.Errorf(polymath.CodeOf(err), "the configuration file %s: %w", b.file.Path(), err)
 }
 
 // overlay adds what stands above a file, and checks the whole.
@@ -262,7 +276,7 @@ func (b *Balancer) newAccess(c *settings.AccessLog) (*accessLog, error) {
 	if c.Output != "" && c.Output != "stdout" {
 		file, err := access.OpenFile(c.Output)
 		if err != nil {
-			return nil, polymath.Errorf(polymath.InvalidArgument, "access-log.output: %w", err)
+			return nil, settings.Wrong("access-log.output", err)
 		}
 		next.file, to = file, file
 	}

@@ -57,11 +57,11 @@ func (b *Balancer) planAdmin(c *settings.Admin) (*adminPlan, error) {
 	}
 	sockets, err := listenAt(c.Address, going)
 	if err != nil {
-		return nil, cannotListen("the admin API", c.Address, err)
+		return nil, cannotListen("admin.address", c.Address, err)
 	}
 	if p.fresh, err = sockets.Listeners(); err != nil {
 		sockets.Close(nil)
-		return nil, cannotListen("the admin API", c.Address, err)
+		return nil, cannotListen("admin.address", c.Address, err)
 	}
 	p.face = &adminFace{address: c.Address, sockets: sockets}
 	p.face.web = &http.Server{

@@ -36,6 +36,7 @@ type balanceFace struct {
 // faceShape is what a face is made of. It is another face where any of it is
 // different.
 type faceShape struct {
+	field             string // that it stands in; no part of it
 	listener          settings.Listener
 	timeouts          forward.Timeouts
 	connections, idle int
@@ -45,11 +46,14 @@ type faceShape struct {
 
 // shapeOf is the shape of a configuration's listener.
 func shapeOf(c *settings.Config, i int) faceShape {
-	return faceShape{c.Listen[i], c.Timeouts.Forward(), c.Limits.Connections, c.Limits.Idle, c.TrustedProxies, c.Threads}
+	return faceShape{fmt.Sprintf("listen[%d]", i), c.Listen[i], c.Timeouts.Forward(), c.Limits.Connections, c.Limits.Idle, c.TrustedProxies, c.Threads}
 }
 
 // is reports whether two shapes are the same.
-func (s *faceShape) is(o *faceShape) bool { return reflect.DeepEqual(s, o) }
+func (s faceShape) is(o faceShape) bool {
+	s.field, o.field = "", ""
+	return reflect.DeepEqual(s, o)
+}
 
 // newFace makes a face that takes clients from sockets once it serves. old, where
 // not nil, is the one that had them before.
@@ -64,7 +68,7 @@ func (b *Balancer) newFace(shape *faceShape, sockets *forward.Sockets, threads i
 		if old != nil && old.keys != nil && *old.shape.listener.TLS == *l.TLS {
 			f.keys = old.keys
 		} else {
-			keys, err := openKeypair(l.TLS)
+			keys, err := openKeypair(l.TLS, shape.field+".tls")
 			if err != nil {
 				return nil, err
 			}
@@ -83,7 +87,7 @@ func (b *Balancer) newFace(shape *faceShape, sockets *forward.Sockets, threads i
 		f.loop, err = forward.NewLoop(o, forward.LoopOptions{Sockets: sockets, Threads: threads, Fallback: f.front.Take})
 	}
 	if err != nil {
-		return nil, errors.Join(cannotListen("the balancer", l.Address, err), f.front.Shutdown(context.Background()))
+		return nil, errors.Join(cannotListen(shape.field+".address", l.Address, err), f.front.Shutdown(context.Background()))
 	}
 	return f, nil
 }

@@ -12,7 +12,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/polymath-run/polymath"
 	"github.com/polymath-run/polymath/internal/balance/forward"
 	"github.com/polymath-run/polymath/internal/balance/settings"
 )
@@ -70,7 +69,7 @@ func (b *Balancer) planFaces(c *settings.Config) (*facePlan, error) {
 	threads = max(threads/len(c.Listen), 1)
 	for i := range c.Listen {
 		shape, old := shapeOf(c, i), before[i]
-		if old != nil && old.shape.is(&shape) {
+		if old != nil && old.shape.is(shape) {
 			p.all[i] = old
 			continue
 		}
@@ -81,7 +80,7 @@ func (b *Balancer) planFaces(c *settings.Config) (*facePlan, error) {
 			var err error
 			if sockets, err = listenAt(c.Listen[i].Address, going); err != nil {
 				p.undo()
-				return nil, cannotListen("the balancer", c.Listen[i].Address, err)
+				return nil, cannotListen(shape.field+".address", c.Listen[i].Address, err)
 			}
 			p.opened = append(p.opened, sockets)
 		}
@@ -152,8 +151,9 @@ func listenAt(address string, going []*forward.Sockets) (*forward.Sockets, error
 	return nil, failure
 }
 
-func cannotListen(what, address string, err error) error {
-	return polymath.Errorf(polymath.InvalidArgument, "%s cannot listen on %s: choose another address (%w)", what, address, err)
+// cannotListen is an error about the field of an address.
+func cannotListen(field, address string, err error) error {
+	return settings.Wrong(field, fmt.Errorf("cannot listen on %s: choose another address (%w)", address, err))
 }
 
 // undo lets go of what was made: nobody has come to it, but for addresses that

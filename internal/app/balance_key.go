@@ -3,9 +3,9 @@ package app
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
 	"sync/atomic"
 
-	"github.com/polymath-run/polymath"
 	"github.com/polymath-run/polymath/internal/balance/settings"
 )
 
@@ -32,9 +32,9 @@ type keys struct {
 	authorities *x509.CertPool   // nil: a listener asks nobody; an upstream is believed on the system's
 }
 
-// openKeypair reads the files of a listener's TLS.
-func openKeypair(t *settings.TLS) (*keypair, error) {
-	return readKeypair([keyFiles]string{t.Certificate, t.Key, t.ClientCA}, [keyFiles]string{"TLS", "TLS", "TLS"})
+// openKeypair reads the files of a listener's TLS, which a field names.
+func openKeypair(t *settings.TLS, field string) (*keypair, error) {
+	return readKeypair([keyFiles]string{t.Certificate, t.Key, t.ClientCA}, [keyFiles]string{field + ".certificate", field + ".key", field + ".client-ca"})
 }
 
 // openTrust reads the files of how upstreams are spoken TLS with.
@@ -65,7 +65,7 @@ func (k *keypair) read() error {
 		}
 		text, err := f.Read()
 		if err != nil {
-			return polymath.Errorf(polymath.InvalidArgument, "%s: %w", k.fields[i], err)
+			return settings.Wrong(k.fields[i], err)
 		}
 		texts[i] = text
 	}
@@ -73,15 +73,14 @@ func (k *keypair) read() error {
 	if own := k.files[certificateFile]; own != nil {
 		pair, err := tls.X509KeyPair(texts[certificateFile], texts[keyFile])
 		if err != nil {
-			return polymath.Errorf(polymath.InvalidArgument, "%s: the certificate %s with the key %s: %w",
-				k.fields[certificateFile], own.Path(), k.files[keyFile].Path(), err)
+			return settings.Wrong(k.fields[certificateFile], fmt.Errorf("the certificate %s with the key %s: %w", own.Path(), k.files[keyFile].Path(), err))
 		}
 		next.pair = &pair
 	}
 	if f := k.files[authorityFile]; f != nil {
 		next.authorities = x509.NewCertPool()
 		if !next.authorities.AppendCertsFromPEM(texts[authorityFile]) {
-			return polymath.Errorf(polymath.InvalidArgument, "%s: %s has no certificate in PEM", k.fields[authorityFile], f.Path())
+			return settings.Wrong(k.fields[authorityFile], fmt.Errorf("%s has no certificate in PEM", f.Path()))
 		}
 	}
 	k.parsed.Store(next)
@@ -99,7 +98,7 @@ func (k *keypair) look() (bool, error) {
 		}
 		text, err := f.Look()
 		if err != nil {
-			return false, polymath.Errorf(polymath.InvalidArgument, "%s: %w", k.fields[i], err)
+			return false, settings.Wrong(k.fields[i], err)
 		}
 		changed = changed || text != nil
 	}

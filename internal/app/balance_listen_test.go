@@ -8,10 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -328,16 +331,19 @@ func TestReloadThatCannotListen(t *testing.T) {
 	first, free := freeAddress(t), freeAddress(t)
 	r := balanced(t, fmt.Sprintf("upstreams: %s\nlisten: %q", a.URL, first))
 	before, apart := r.URLs(), r.Balancer.Admin()
-	for _, wrong := range []string{
-		fmt.Sprintf("upstreams: %s\nlisten: [%q, %q]\nthreads: 4\ntimeouts: {head: 1s}", b.URL, free, taken.Addr()),
-		fmt.Sprintf("upstreams: %s\nlisten: [%q, %q]\nadmin: %q", b.URL, free, first, taken.Addr()),
-		fmt.Sprintf("upstreams: %s\nlisten: [%q, {address: \"127.0.0.1:0\", tls: {certificate: /nowhere, key: /nowhere}}]", b.URL, free),
-		fmt.Sprintf("upstreams: %s\nlisten: %q\nadmin: %q", b.URL, free, first),
+	for _, c := range []struct{ wrong, want string }{
+		{fmt.Sprintf("upstreams: %s\nlisten:\n- %q\n- %q\nthreads: 4\ntimeouts: {head: 1s}", b.URL, free, taken.Addr()), "line 4: listen[1].address: cannot listen on " + taken.Addr().String()},
+		{fmt.Sprintf("upstreams: %s\nlisten: [%q, %q]\nadmin: %q", b.URL, free, first, taken.Addr()), "line 3: admin.address: cannot listen on " + taken.Addr().String()},
+		{fmt.Sprintf("upstreams: %s\nlisten: [%q, {address: \"127.0.0.1:0\", tls: {certificate: /nowhere, key: /nowhere}}]", b.URL, free), "line 2: listen[1].tls.certificate: open /nowhere"},
+		{fmt.Sprintf("upstreams: %s\nlisten: %q\nadmin: %q", b.URL, free, first), "line 3: admin.address: cannot listen on " + first},
+		{fmt.Sprintf("upstreams: %s\nlisten: [%q, %q]\naccess-log:\n  form: json\n  output: /nowhere/log", b.URL, free, first), "line 5: access-log.output: open /nowhere/log"},
+		{fmt.Sprintf("upstreams: https://127.0.0.1:1\nlisten: [%q, %q]\nupstream-tls:\n  ca: /nowhere", free, first), "line 4: upstream-tls.ca: open /nowhere"},
 	} {
+		wrong := c.wrong
 		r.write(wrong)
 		_, err := r.Reload()
-		if polymath.CodeOf(err) != polymath.InvalidArgument || !strings.Contains(err.Error(), taken.Addr().String()) && !strings.Contains(err.Error(), "/nowhere") && !strings.Contains(err.Error(), first) {
-			t.Errorf("%s: %v", wrong, err)
+		if want := "the configuration file " + r.file + ": " + c.want; polymath.CodeOf(err) != polymath.InvalidArgument || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%s:\n got %v\nwant %s", wrong, err, want)
 		}
 		if _, body := r.get("/"); body != "a" || r.URLs()[0] != before[0] || len(r.URLs()) != 1 || r.Balancer.Admin() != apart || r.backend().Look().Leaving != 0 {
 			t.Errorf("%s: answered by %s; at %v and %s", wrong, body, r.URLs(), r.Balancer.Admin())
@@ -346,6 +352,13 @@ func TestReloadThatCannotListen(t *testing.T) {
 			t.Errorf("%s: it listens", wrong)
 			_ = c.Close()
 		}
+	}
+	file := filepath.Join(t.TempDir(), "balance.yaml")
+	if err := os.WriteFile(file, fmt.Appendf(nil, "upstreams: %s\nadmin: off\nlisten: %s", b.URL, taken.Addr()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Balance(t.Context(), BalanceOptions{File: file, Log: slog.New(slog.DiscardHandler)}); err == nil || !strings.HasPrefix(err.Error(), "the configuration file "+file+": line 3: listen[0].address: cannot listen on ") {
+		t.Errorf("at the start: %v", err)
 	}
 	r.reload(fmt.Sprintf("upstreams: %s\nlisten: [%q, %q]", b.URL, free, first))
 	if _, body := r.get("/"); body != "b" || len(r.URLs()) != 2 {

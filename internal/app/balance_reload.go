@@ -67,9 +67,9 @@ func (b *Balancer) look() {
 	if b.file == nil {
 		return
 	}
-	c, err := b.read(false)
-	if c != nil || err != nil {
-		_, _ = b.take(c, err) // the log has it
+	r, err := b.read(false)
+	if r != nil || err != nil {
+		_, _ = b.take(r, err) // the log has it
 	}
 }
 
@@ -111,10 +111,11 @@ func (b *Balancer) Reload() (admin.Reloaded, error) {
 
 // take puts a configuration in force, or says why not. The caller holds
 // reloading.
-func (b *Balancer) take(c *settings.Config, err error) (admin.Reloaded, error) {
+func (b *Balancer) take(r *settings.Reading, err error) (admin.Reloaded, error) {
 	var out admin.Reloaded
 	if err == nil {
-		out, err = b.apply(c)
+		out, err = b.apply(r.Config)
+		err = b.explain(r, err)
 	}
 	b.counts.Done++
 	if err != nil {

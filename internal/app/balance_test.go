@@ -359,10 +359,10 @@ func TestBalanceRefuses(t *testing.T) {
 	}
 	defer taken.Close()
 	for want, change := range map[string]func(*settings.Config){
-		"the balancer cannot listen on":  func(c *settings.Config) { c.Listen[0].Address = taken.Addr().String() },
-		"the admin API cannot listen on": func(c *settings.Config) { c.Admin.Address = taken.Addr().String() },
-		"TLS: open":                      func(c *settings.Config) { c.Listen[0].TLS = &settings.TLS{Certificate: "/nowhere", Key: "/nowhere"} },
-		"upstream-tls.ca: open":          func(c *settings.Config) { c.Upstreams[0].URL, c.UpstreamTLS.CA = "https://127.0.0.1:1", "/nowhere" },
+		"listen[0].address: cannot listen on": func(c *settings.Config) { c.Listen[0].Address = taken.Addr().String() },
+		"admin.address: cannot listen on":     func(c *settings.Config) { c.Admin.Address = taken.Addr().String() },
+		"listen[0].tls.certificate: open":     func(c *settings.Config) { c.Listen[0].TLS = &settings.TLS{Certificate: "/nowhere", Key: "/nowhere"} },
+		"upstream-tls.ca: open":               func(c *settings.Config) { c.Upstreams[0].URL, c.UpstreamTLS.CA = "https://127.0.0.1:1", "/nowhere" },
 		"access-log.output: open": func(c *settings.Config) {
 			c.AccessLog = settings.AccessLog{Form: "json", Output: "/nowhere/log", Every: 1}
 		},

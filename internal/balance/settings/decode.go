@@ -24,33 +24,57 @@ const maxDepth = 16
 
 // Parse reads a configuration over the defaults and checks all of it. The error
 // names the line and the field.
-func Parse(text []byte) (*Config, error) { return ParseOver(text, nil) }
-
-// ParseOver is Parse with something that stands above the file and is said
-// before it is checked; nil: nothing.
-func ParseOver(text []byte, above func(*Config) error) (*Config, error) {
-	c := Default()
-	lines, err := decode(text, c)
+func Parse(text []byte) (*Config, error) {
+	r, err := ParseOver(text, nil)
 	if err != nil {
 		return nil, err
 	}
-	if above != nil {
-		if err := above(c); err != nil {
-			return nil, err
-		}
-	}
-	if err := c.Check(); err != nil {
-		if f, ok := errors.AsType[*fault](err); ok {
-			if line := lines.of(f.field); line > 0 {
-				return nil, polymath.Errorf(polymath.InvalidArgument, "line %d: %w", line, err)
-			}
-		}
-		return nil, err
-	}
-	return c, nil
+	return r.Config, nil
 }
 
-// places are the lines that fields begin at.
+// Reading is a Config and where it stands in its file.
+type Reading struct {
+	*Config
+
+	lines places
+}
+
+// ParseOver is Parse with something that stands above the file and is said
+// before it is checked; nil: nothing.
+func ParseOver(text []byte, above func(*Config) error) (*Reading, error) {
+	r := &Reading{Config: Default()}
+	var err error
+	if r.lines, err = decode(text, r.Config); err != nil {
+		return nil, err
+	}
+	if above != nil {
+		file := Default()
+		if _, err := decode(text, file); err != nil {
+			return nil, err
+		}
+		if err := above(r.Config); err != nil {
+			return nil, err
+		}
+		r.lines.forget("", reflect.ValueOf(*file), reflect.ValueOf(*r.Config))
+	}
+	if err := r.Check(); err != nil {
+		return nil, r.Explain(err)
+	}
+	return r, nil
+}
+
+// Explain adds to an error about a field the line where the field stands; to
+// another, or where the file does not have it, nothing.
+func (r *Reading) Explain(err error) error {
+	if f, ok := errors.AsType[*fault](err); ok {
+		if line := r.lines.of(f.field); line > 0 {
+			return polymath.Errorf(polymath.CodeOf(err), "line %d: %w", line, err)
+		}
+	}
+	return err
+}
+
+// places are the lines that fields begin at; 0: what counts is not in the file.
 type places map[string]int
 
 // of is the line of a field, or of what it would stand in; 0: it is not known.
@@ -66,6 +90,25 @@ func (p places) of(field string) int {
 		field = field[:cut]
 	}
 	return 0
+}
+
+// forget takes out the fields that something above the file says otherwise.
+func (p places) forget(field string, file, now reflect.Value) {
+	if p == nil || reflect.DeepEqual(file.Interface(), now.Interface()) {
+		return
+	}
+	if now.Kind() == reflect.Struct {
+		for i, name := range names(now.Type()) {
+			p.forget(join(field, name), file.Field(i), now.Field(i))
+		}
+		return
+	}
+	for known := range p {
+		if strings.HasPrefix(known, field+".") || strings.HasPrefix(known, field+"[") {
+			delete(p, known)
+		}
+	}
+	p[field] = 0
 }
 
 // decode reads YAML into a value with tags, strictly.
