@@ -170,3 +170,28 @@ func TestVanishedWorkerCounts(t *testing.T) {
 		}
 	}
 }
+
+// TestProgressBeyondTheLease: a worker that says it is further than its lease
+// goes is at its end, and does not go back.
+func TestProgressBeyondTheLease(t *testing.T) {
+	p := open(t, t.TempDir())
+	_, leases := p.joined("liar", "f", 1)
+	spec := polymath.Spec{Function: "f", Plan: polymath.Plan{Units: 10, Reducer: polymath.Count}}
+	id, _, err := p.node.Submit(t.Context(), "", spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lease := <-leases
+	for _, c := range [][2]uint64{{1, 1}, {^uint64(0), lease.Interval.Len()}, {0, lease.Interval.Len()}} {
+		p.node.Do(func(b *node.Batch) {
+			b.Progress(lease.Token, c[0])
+			if _, working, err := b.Job(id); err != nil || working != c[1] {
+				t.Errorf("said %d of %v: %d are being done, %v", c[0], lease.Interval, working, err)
+			}
+		})
+	}
+	tasks, err := p.node.Tasks(id)
+	if err != nil || len(tasks.Leases) != 1 || tasks.Leases[0].Done != lease.Interval.Len() {
+		t.Errorf("%+v, %v", tasks, err)
+	}
+}

@@ -35,3 +35,26 @@ func ResultPage(answer json.RawMessage, cursor string, limit int) (items []json.
 
 // Seconds is a duration somebody gave as a number.
 func Seconds(s float64) time.Duration { return seconds(s) }
+
+// HasTurn reads a body and reports whether others had to wait meanwhile.
+func HasTurn(h http.Handler, data []byte) (bool, error) {
+	s := spy{face: h.(*face)}
+	err := s.face.decode(data, "", &s)
+	return s.held, err
+}
+
+// spy is what a body is read into.
+type spy struct {
+	Text string `json:"text"`
+
+	face *face
+	held bool
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (s *spy) UnmarshalJSON([]byte) error {
+	if s.held = !s.face.large.TryLock(); !s.held {
+		s.face.large.Unlock()
+	}
+	return nil
+}

@@ -133,3 +133,18 @@ func TestSeconds(t *testing.T) {
 		}
 	}
 }
+
+// TestLargeBodiesTakeTurns: a large body is read alone, and a small one beside
+// any other.
+func TestLargeBodiesTakeTurns(t *testing.T) {
+	h := rest.New(newFake(), rest.Options{})
+	for size, want := range map[int]bool{1: false, 256<<10 - 11: false, 256<<10 - 10: true, 1 << 20: true} {
+		body := `{"text":"` + strings.Repeat("x", size) + `"}` // 11 bytes more
+		if got, err := rest.HasTurn(h, []byte(body)); got != want || err != nil {
+			t.Errorf("%d bytes are read alone: %v, want %v; %v", len(body), got, want, err)
+		}
+		if got, err := rest.HasTurn(h, []byte(`{"text":""}`)); got || err != nil {
+			t.Errorf("after %d bytes the turn was kept; %v", len(body), err)
+		}
+	}
+}

@@ -103,7 +103,7 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) {
 	}
 	_ = conn.SetDeadline(time.Time{})
 	ctx := context.WithoutCancel(r.Context()) // which says nothing of the connection any more
-	_ = s.serve(ctx, taken{wire.NewStream(conn, buffered.Reader, silenceLimit)})
+	_ = s.serve(ctx, taken{wire.NewStream(conn, buffered.Reader, s.silence)})
 }
 
 // enter counts a stream; the error says that there are enough.

@@ -46,12 +46,13 @@ type Server struct {
 	ending  context.Context // ends all streams
 
 	writeLimit  time.Duration // writeTimeout, but for tests
+	silence     time.Duration // silenceLimit, but for tests
 	unsentLimit int           // maxUnsentBytes, but for tests
 }
 
 // New makes a server whose streams end with ctx.
 func New(ctx context.Context, s *service.Service, log *slog.Logger) *Server {
-	return &Server{service: s, log: log, ending: ctx, writeLimit: writeTimeout, unsentLimit: maxUnsentBytes}
+	return &Server{service: s, log: log, ending: ctx, writeLimit: writeTimeout, silence: silenceLimit, unsentLimit: maxUnsentBytes}
 }
 
 // Streams is how many streams are open.

@@ -138,3 +138,16 @@ func TestTooManyUpgrades(t *testing.T) {
 		t.Errorf("%s: %s", answer.Status, text)
 	}
 }
+
+// TestUpgradeOfASilentTalker: a client that says nothing is let go, and told
+// why.
+func TestUpgradeOfASilentTalker(t *testing.T) {
+	s := start(t, t.TempDir(), "")
+	s.calls.BoundSilence(50 * time.Millisecond)
+	_, x := s.upgraded(t) //nolint:bodyclose // it is, with the test
+	last := until(t, x, func(m *polymathv1.Replies) bool { return m.GetEnd() != nil })
+	if err := wire.ParseError(last.GetEnd()); polymath.CodeOf(err) != polymath.Timeout || !strings.Contains(err.Error(), "nothing came for") {
+		t.Errorf("the end: %v", err)
+	}
+	waitFor(t, s, func() bool { return s.calls.Streams() == 0 })
+}
