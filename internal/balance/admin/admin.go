@@ -5,7 +5,7 @@
 //	POST   /v1/upstreams          add            POST /v1/reload  read the file again
 //	GET    /v1/upstreams/{name}   one            GET  /livez, /readyz
 //	PATCH  /v1/upstreams/{name}   weight, drain  GET  /metrics
-//	DELETE /v1/upstreams/{name}   remove
+//	DELETE /v1/upstreams/{name}   remove         GET  /openapi.json
 //
 // A name is the upstream's URL, escaped as one segment of a path. Every error is
 // a problem of RFC 9457. The handler decides nothing: it parses, bounds, and asks
@@ -70,16 +70,19 @@ type face struct {
 // New makes the handler of a Backend; version is the program's.
 func New(b Backend, version string, log *slog.Logger) http.Handler {
 	f := &face{backend: b, log: log, mux: http.NewServeMux()}
-	f.handle("GET /v1/upstreams", f.list)
-	f.handle("POST /v1/upstreams", f.add)
-	f.handle("GET /v1/upstreams/{name}", f.one)
-	f.handle("PATCH /v1/upstreams/{name}", f.change)
-	f.handle("DELETE /v1/upstreams/{name}", f.remove)
-	f.handle("GET /v1/stats", f.stats)
-	f.handle("POST /v1/reload", f.reload)
-	f.handle("GET /livez", func(w http.ResponseWriter, _ *http.Request) error { return write(w, http.StatusOK, Healthy{"ok"}) })
-	f.handle("GET /readyz", f.ready)
-	f.mux.Handle("GET /metrics", metrics(b, version))
+	all := f.routes()
+	text := published(all)
+	whole := map[string]http.Handler{"GET /metrics": metrics(b, version), "GET /openapi.json": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(text) // nobody is there to hear of a failure
+	})}
+	for i := range all {
+		if h := whole[all[i].pattern]; h != nil {
+			f.mux.Handle(all[i].pattern, h)
+		} else {
+			f.handle(all[i].pattern, all[i].do)
+		}
+	}
 	return f
 }
 
@@ -105,7 +108,7 @@ func (f *face) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.mux.ServeHTTP(w, r)
 		return
 	}
-	problem.Unrouted(w, r, handler, "/v1/upstreams, /v1/stats and /v1/reload are")
+	problem.Unrouted(w, r, handler, "/openapi.json lists what there is")
 }
 
 func (f *face) list(w http.ResponseWriter, _ *http.Request) error {

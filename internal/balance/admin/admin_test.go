@@ -109,7 +109,7 @@ func (f *fake) Remove(name string) error {
 }
 
 func (f *fake) Reload(context.Context) (admin.Reloaded, error) {
-	return admin.Reloaded{Added: []string{"http://b:1"}}, f.failure
+	return admin.Reloaded{Added: []string{"http://b:1"}, Removed: []string{}, Tuned: []string{}, Fields: []string{}}, f.failure
 }
 
 func (f *fake) Ready() error { return f.failure }
