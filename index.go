@@ -82,7 +82,7 @@ func (id JobID) append(text []byte) []byte {
 }
 
 // ParseJobID reads what String printed. Any other text, also another spelling
-// of the same numbers, is an InvalidArgument error.
+// of the same numbers or the zero id, is an InvalidArgument error.
 func ParseJobID(s string) (JobID, error) {
 	id, ok := parseJobID(s)
 	if !ok {
@@ -115,7 +115,7 @@ func parseJobID(s string) (id JobID, ok bool) {
 	}
 	id = JobID{Shard: uint8(shard), Ref: Ref{Index{uint32(v[0]), v[1]}, uint32(v[2])}}
 	var again [longest]byte
-	return id, string(id.append(again[:0])) == s
+	return id, !id.IsZero() && string(id.append(again[:0])) == s
 }
 
 // Token fences one lease: it is the place in the journal where the lease was

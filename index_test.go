@@ -21,7 +21,7 @@ func TestNamesReadBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		shard, ref := rapid.Uint8().Draw(t, "shard"), genRef(t)
 		id, token := polymath.JobID{Shard: shard, Ref: ref}, polymath.Token{Shard: shard, Ref: ref}
-		if got, err := polymath.ParseJobID(id.String()); err != nil || got != id {
+		if got, err := polymath.ParseJobID(id.String()); id.IsZero() != (err != nil) || err == nil && got != id {
 			t.Errorf("id %v reads back as %v, %v", id, got, err)
 		}
 		if got, err := polymath.ParseToken(token.String()); err != nil || got != token {
@@ -52,6 +52,7 @@ func TestBadNames(t *testing.T) {
 	for _, s := range []string{
 		"", "j", "j00", "x" + good[1:], strings.ToUpper(good), good + "0", good[:len(good)-1], " " + good,
 		"jzz" + good[3:], "j00" + strings.Repeat("z", 61), "j00" + strings.Repeat("z", 100), "j00il", "j+0" + good[3:],
+		"j0000000", polymath.JobID{Shard: 255}.String(), // no job's
 	} {
 		if id, err := polymath.ParseJobID(s); polymath.CodeOf(err) != polymath.InvalidArgument {
 			t.Errorf("id %q: %v, %v", s, id, err)

@@ -103,7 +103,11 @@ func (s *Server) listen() error {
 			s.listeners = append(s.listeners, &bounded{Listener: l, most: maxConnections})
 		case !chosen && len(s.listeners) > 0 && !isInUse(err): // no IPv6 here
 		default:
-			return errors.Join(polymath.Errorf(polymath.InvalidArgument,
+			code := polymath.InvalidArgument
+			if isInUse(err) { // the address is right, and another program has it
+				code = polymath.Unavailable
+			}
+			return errors.Join(polymath.Errorf(code,
 				"cannot listen on %s: choose another address with --listen (%w)", address, err), s.unlisten())
 		}
 	}

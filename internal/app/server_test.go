@@ -92,6 +92,22 @@ func TestServe(t *testing.T) {
 	}
 }
 
+// TestAddressInUse: an address that another program has is not to be had, which
+// is no mistake of who typed it; one that is none is.
+func TestAddressInUse(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	for address, want := range map[string]polymath.Code{taken.Addr().String(): polymath.Unavailable, "127.0.0.1:none": polymath.InvalidArgument} {
+		_, err := Serve(t.Context(), ServerOptions{Options: Options{Directory: t.TempDir()}, Listen: []string{address}})
+		if polymath.CodeOf(err) != want || !strings.Contains(err.Error(), "cannot listen on "+address) {
+			t.Errorf("%s: %v", address, err)
+		}
+	}
+}
+
 // TestMaxWaiting bounds the unfinished jobs, for this life of the server only
 // (W10).
 func TestMaxWaiting(t *testing.T) {
@@ -148,9 +164,8 @@ func TestTLS(t *testing.T) {
 func TestServeRefusals(t *testing.T) {
 	s := serve(t, t.TempDir(), nil)
 	for name, change := range map[string]func(*ServerOptions){
-		"an address that is taken": func(o *ServerOptions) { o.Listen = []string{s.listeners[0].Addr().String()} },
-		"no address":               func(o *ServerOptions) { o.Listen = []string{"nowhere"} },
-		"no certificate":           func(o *ServerOptions) { o.Certificate, o.Key = "missing.pem", "missing.key" },
+		"no address":     func(o *ServerOptions) { o.Listen = []string{"nowhere"} },
+		"no certificate": func(o *ServerOptions) { o.Certificate, o.Key = "missing.pem", "missing.key" },
 	} {
 		o := ServerOptions{
 			Options: Options{Directory: t.TempDir(), Log: slog.New(slog.DiscardHandler)},

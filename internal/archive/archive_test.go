@@ -315,3 +315,11 @@ func TestManyPrunedByTime(t *testing.T) {
 		}
 	}
 }
+
+func TestInDays(t *testing.T) {
+	for d, want := range map[time.Duration]string{DefaultKeepJobs: "7 days", 48 * time.Hour: "2 days", 24 * time.Hour: "24h0m0s", 49 * time.Hour: "49h0m0s", time.Second: "1s"} {
+		if got := inDays(d); got != want {
+			t.Errorf("%v: %s, want %s", d, got, want)
+		}
+	}
+}

@@ -1,6 +1,9 @@
 package archive
 
 import (
+	"fmt"
+	"time"
+
 	"github.com/polymath-run/polymath"
 	bolt "go.etcd.io/bbolt"
 )
@@ -48,8 +51,8 @@ func (a *Archive) Job(id polymath.JobID) (polymath.Job, error) {
 			r.job.ID = id
 			return nil
 		case value != nil, id.Ref.Index.Compare(s.ended) <= 0:
-			return polymath.Errorf(polymath.Gone, "job %v is no longer kept: finished jobs stay %v and at most %d of them",
-				id, a.options.KeepJobs, a.options.MaxJobs)
+			return polymath.Errorf(polymath.Gone, "job %v is no longer kept: finished jobs stay %s and at most %d of them",
+				id, inDays(a.options.KeepJobs), a.options.MaxJobs)
 		default:
 			return missing
 		}
@@ -58,6 +61,15 @@ func (a *Archive) Job(id polymath.JobID) (polymath.Job, error) {
 		return polymath.Job{}, err
 	}
 	return r.job, nil
+}
+
+// inDays is a duration as people say it: 7 days, where it is a number of them.
+func inDays(d time.Duration) string {
+	const day = 24 * time.Hour
+	if d < 2*day || d%day != 0 {
+		return d.String()
+	}
+	return fmt.Sprintf("%d days", d/day)
 }
 
 // pendingJob is the record of a job that is not committed yet, or nil.

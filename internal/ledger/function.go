@@ -28,7 +28,7 @@ func (l *Ledger) function(name string) (uint16, error) {
 	if n >= maxFunctions {
 		n = slices.IndexFunc(l.functions, func(f *function) bool { return f.jobs == 0 && f.wanted == 0 })
 		if n < 0 {
-			return 0, polymath.Errorf(polymath.Overloaded, "jobs and workers name %d functions, the most this shard takes", maxFunctions)
+			return 0, polymath.Errorf(polymath.Overloaded, "jobs and workers name %d functions, the most this server takes", maxFunctions)
 		}
 		l.forgetFunction(uint16(n))
 		l.functions[n] = &function{name: name}

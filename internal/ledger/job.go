@@ -155,7 +155,7 @@ func (s *Submit) apply(l *Ledger, fx *Effects) Answer {
 	}
 	size := uint64(len(s.Spec.Input) + len(s.Spec.Plan.Costs)*costPointBytes)
 	if l.jobs >= l.maxJobs || l.bytes+size > l.maxBytes {
-		return refused(polymath.Overloaded, "%d jobs of %d bytes are unfinished; this shard takes %d jobs and %d bytes: try again later",
+		return refused(polymath.Overloaded, "%d jobs of %d bytes are unfinished; this server takes %d jobs and %d bytes: try again later",
 			l.jobs, l.bytes, l.maxJobs, l.maxBytes)
 	}
 	f, err := l.function(s.Spec.Function)

@@ -163,7 +163,7 @@ func (l *Ledger) token(r polymath.Ref) polymath.Token {
 
 func (a *Activate) apply(l *Ledger, _ *Effects) Answer {
 	if a.Version > Version || a.Version < l.version {
-		return refused(polymath.InvalidArgument, "cannot activate version %d: this shard is at %d and knows up to %d",
+		return refused(polymath.InvalidArgument, "cannot activate version %d: this server is at %d and knows up to %d",
 			a.Version, l.version, Version)
 	}
 	l.version = a.Version

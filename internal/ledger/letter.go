@@ -43,7 +43,7 @@ func (d *Discard) apply(l *Ledger, fx *Effects) Answer {
 	q := l.queueNames[queueName{gone.Tenant, gone.Queue}]
 	switch one := !d.Job.IsZero(); {
 	case one && d.Job.Shard != l.shard:
-		return refused(polymath.NotFound, "job %v is of another shard: its dead letters are not here", d.Job)
+		return refused(polymath.NotFound, "job %v is of another server: its dead letters are not here", d.Job)
 	case one && q != nil:
 		q.letters -= min(q.letters, 1)
 	case !one:

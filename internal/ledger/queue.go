@@ -56,7 +56,7 @@ func (l *Ledger) queue(tenant, name string) (*queue, error) {
 		l.dropQueues()
 	}
 	if len(l.queues) >= maxQueues {
-		return nil, polymath.Errorf(polymath.Overloaded, "%d queues are in use, the most this shard takes", maxQueues)
+		return nil, polymath.Errorf(polymath.Overloaded, "%d queues are in use, the most this server takes", maxQueues)
 	}
 	q := &queue{queueName: key, number: len(l.queues), weight: 1}
 	l.queues = append(l.queues, q)

@@ -55,7 +55,7 @@ func (o *Open) apply(l *Ledger, fx *Effects) Answer {
 		}
 	}
 	if len(l.sessions) >= MaxSessions {
-		return refused(polymath.Overloaded, "there are %d open sessions, the most this shard takes: close some", MaxSessions)
+		return refused(polymath.Overloaded, "there are %d open sessions, the most this server takes: close some", MaxSessions)
 	}
 	s := &session{ref: l.newRef(), nonce: o.Nonce, node: o.Node, name: o.Name, local: o.Local}
 	l.sessions = append(l.sessions, s)

@@ -150,7 +150,7 @@ func (c *Core) Submit(s *ledger.Submit, done func(ledger.Answer)) {
 	keyed := s.Spec.Options.Key != [16]byte{} // its job may exist already
 	if size := uint64(len(s.Spec.Input)); !keyed && (st.Jobs >= st.MaxJobs || st.Bytes+size > st.MaxBytes) {
 		done(ledger.Answer{Err: polymath.Errorf(polymath.Overloaded,
-			"%d jobs with %d bytes of input are unfinished; this shard takes %d jobs and %d bytes: try again later",
+			"%d jobs with %d bytes of input are unfinished; this server takes %d jobs and %d bytes: try again later",
 			st.Jobs, st.Bytes, st.MaxJobs, st.MaxBytes)})
 		return
 	}

@@ -39,7 +39,7 @@ type JobPage struct {
 // counts, so that a page shows no job that came later than another it lacks.
 func (n *Node) Jobs(q JobQuery) (JobPage, error) {
 	if !q.After.IsZero() && q.After.Shard != n.options.Shard {
-		return JobPage{}, polymath.Errorf(polymath.InvalidArgument, "job %v to go on after is of another shard", q.After)
+		return JobPage{}, polymath.Errorf(polymath.InvalidArgument, "job %v to go on after is of another server", q.After)
 	}
 	if q.Limit <= 0 {
 		q.Limit = DefaultPage
