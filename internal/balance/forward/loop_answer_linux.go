@@ -117,10 +117,14 @@ func (t *thread) holdHead(u *link, data []byte) {
 	}
 }
 
-// alone lets go of the attempt that was slower.
+// alone lets go of the attempt that was slower, or of the thought of one.
 func (t *thread) alone(u *link, c *client) {
 	other := c.other(u)
-	c.link, c.second, c.hedge = u, nil, 0
+	c.link, c.second = u, nil
+	if c.hedge != 0 {
+		c.hedge = 0
+		t.paceClient(c)
+	}
 	if other != nil {
 		t.drop(other, Abandoned, false)
 	}

@@ -103,34 +103,6 @@ func TestLoopKeepsDeadlines(t *testing.T) {
 	}
 }
 
-// deaf is an upstream that does not even refuse a connection.
-func deaf(t *testing.T) *forward.Upstream {
-	t.Helper()
-	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = syscall.Close(fd) })
-	if err := errors.Join(syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}), syscall.Listen(fd, 0)); err != nil {
-		t.Fatal(err)
-	}
-	name, err := syscall.Getsockname(fd)
-	if err != nil {
-		t.Fatal(err)
-	}
-	at := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: name.(*syscall.SockaddrInet4).Port}
-	for { // until its backlog is full
-		c, err := net.DialTimeout("tcp", at.String(), soon)
-		if err != nil && isTimeout(err) { // of the dialing, or of the socket
-			return &forward.Upstream{Name: "deaf", Address: at.AddrPort()}
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = c.Close() })
-	}
-}
-
 // TestLoopConnectsInTime: an upstream that does not even refuse.
 func TestLoopConnectsInTime(t *testing.T) {
 	d := forwardtest.NewDirector(t, deaf(t))
@@ -417,4 +389,41 @@ func descriptors(t testing.TB) int {
 		t.Fatal(err)
 	}
 	return len(list)
+}
+
+// TestLoopForgetsTheHedge: once an answer has begun nobody is asked beside it,
+// and what follows of it may take its time. (D5)
+func TestLoopForgetsTheHedge(t *testing.T) {
+	const hint = "HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n"
+	for name, begin := range map[string]string{"head": answer[:len(answer)-2], "hint": hint} {
+		t.Run(name, func(t *testing.T) {
+			whole := answer
+			if name == "hint" {
+				whole = hint + answer
+			}
+			gate := make(chan struct{})
+			up := scripted(t, "127.0.0.1:0", func(c net.Conn) {
+				heard(c)
+				_, _ = io.WriteString(c, begin)
+				<-gate
+				_, _ = io.WriteString(c, whole[len(begin):])
+			})
+			d := forwardtest.NewDirector(t, up)
+			d.After = func(*forward.Exchange) time.Duration { return soon }
+			l := startLoop(t, forward.Options{Director: d, Timeouts: forward.Timeouts{Head: 3 * soon}}, forward.LoopOptions{Threads: 1})
+			n, late := connect(t, l), connect(t, l)
+			say(t, n, ask)
+			got := hear(t, n, len(begin))
+			say(t, late, "GET / HT") // by its end the hedge's time is over
+			hear(t, late, len("HTTP/1.1 408 "))
+			close(gate)
+			if got += hear(t, n, len(whole)-len(begin)); got != whole {
+				t.Errorf("answered %q", got)
+			}
+			d.Settled(t)
+			if d.Count(forward.Answered) != 1 || d.Count(forward.Abandoned) != 0 {
+				t.Errorf("%d attempts were answered, %d abandoned", d.Count(forward.Answered), d.Count(forward.Abandoned))
+			}
+		})
+	}
 }
