@@ -21,11 +21,12 @@ type Function struct {
 
 // Param is one field of a function's input.
 type Param struct {
-	Name     string `json:"name" doc:"The key in the input." example:"to"`
-	Type     string `json:"type" doc:"integer, decimal, text, flag, integers, pairs or duration." example:"integer"`
-	Doc      string `json:"doc" doc:"What it is, its unit and range." example:"the last number of the range"`
-	Default  string `json:"default,omitempty" doc:"What leaving it out means." example:"0"`
-	Required bool   `json:"required" doc:"It may not be left out." example:"true"`
+	Name     string   `json:"name" doc:"The key in the input." example:"to"`
+	Type     string   `json:"type" doc:"integer, decimal, text, flag, integers, pairs or duration." example:"integer"`
+	Doc      string   `json:"doc" doc:"What it is, its unit and range." example:"the last number of the range"`
+	Default  string   `json:"default,omitempty" doc:"What leaving it out means." example:"0"`
+	Required bool     `json:"required" doc:"It may not be left out." example:"true"`
+	Choices  []string `json:"choices,omitempty" nullable:"false" doc:"All the values there are, if they are few." example:"count,sum"`
 }
 
 // FunctionExample is a calculation that works.

@@ -207,7 +207,7 @@ func (o *deadSettings) purgeCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
 			if o.purgeQueue != "" && len(args) == 0 {
-				return o.ask(ctx, func(c *client.Client) error { return c.PurgeQueue(ctx, o.tenant, o.purgeQueue) })
+				return o.ask(ctx, func(c *client.Client) error { return o.purgeAll(ctx, c) })
 			}
 			if o.purgeQueue != "" {
 				return polymath.Errorf(polymath.InvalidArgument, "give either dead letters or --queue, not both")
@@ -225,4 +225,32 @@ func (o *deadSettings) purgeCommand() *cobra.Command {
 	cmd.Flags().StringVar(&o.tenant, "tenant", "default", "the `tenant` the queue belongs to")
 	completeFrom(cmd, "queue", o.completer(queues))
 	return cmd
+}
+
+// purgeAll lets go of the letters of a queue and says how many those were: they
+// are counted before, so that one which dies meanwhile is not among them.
+func (o *deadSettings) purgeAll(ctx context.Context, c *client.Client) error {
+	purged := 0
+	for _, err := range c.DeadLetters(ctx, client.LetterFilter{Tenant: o.tenant, Queue: o.purgeQueue, Page: api.MaxPage}) {
+		if err != nil {
+			return err
+		}
+		purged++
+	}
+	if err := c.PurgeQueue(ctx, o.tenant, o.purgeQueue); err != nil {
+		return err
+	}
+	if o.output == outputJSON {
+		return writeLine(o.stdout, struct {
+			Tenant string `json:"tenant"`
+			Queue  string `json:"queue"`
+			Purged int    `json:"purged"`
+		}{o.tenant, o.purgeQueue, purged})
+	}
+	letters := "dead letters"
+	if purged == 1 {
+		letters = "dead letter"
+	}
+	_, err := fmt.Fprintf(o.stdout, "purged %d %s of the queue %s\n", purged, letters, printable(o.purgeQueue))
+	return err
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/polymath-run/polymath"
@@ -42,7 +43,7 @@ func isParameter(f *pflag.Flag) bool {
 }
 
 // addParameters makes flags of the parameters of a function.
-func addParameters(flags *pflag.FlagSet, params []function.Param) {
+func addParameters(cmd *cobra.Command, params []function.Param) {
 	for _, p := range params {
 		doc := p.Doc
 		switch {
@@ -51,9 +52,12 @@ func addParameters(flags *pflag.FlagSet, params []function.Param) {
 		case p.Default != "":
 			doc += " (default " + p.Default + ")"
 		}
-		f := flags.VarPF(&parameter{param: p}, p.Name, "", doc)
+		f := cmd.Flags().VarPF(&parameter{param: p}, p.Name, "", doc)
 		if p.Type == function.Flag {
 			f.NoOptDefVal = "true"
+		}
+		if len(p.Choices) > 0 {
+			complete(cmd, p.Name, p.Choices...)
 		}
 	}
 }

@@ -103,7 +103,7 @@ func (j *jobSettings) addFunctions(parent *cobra.Command, do func(cmd *cobra.Com
 			ValidArgsFunction: cobra.NoFileCompletions,
 			RunE:              func(cmd *cobra.Command, args []string) error { return do(cmd, f, args) },
 		}
-		addParameters(cmd.Flags(), d.Params)
+		addParameters(cmd, d.Params)
 		parent.AddCommand(cmd)
 	}
 }

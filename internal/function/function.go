@@ -85,7 +85,8 @@ type Param struct {
 	Doc        string // one line: what it is, unit and range
 	Default    string // as typed on the command line; "" with Required: none
 	Required   bool
-	Positional bool // may also be given as an argument, in the order of Params
+	Positional bool     // may also be given as an argument, in the order of Params
+	Choices    []string // all the values there are, if they are few; the first is the Default
 }
 
 // Description is what a function says about itself.

@@ -141,7 +141,7 @@ func functionOf(f function.Function, by supplied) api.Function {
 		Remote: isRemote(f), Workers: by.workers, Slots: api.Count(by.slots),
 	}
 	for _, p := range d.Params {
-		out.Params = append(out.Params, api.Param{Name: p.Name, Type: string(p.Type), Doc: p.Doc, Default: p.Default, Required: p.Required})
+		out.Params = append(out.Params, api.Param{Name: p.Name, Type: string(p.Type), Doc: p.Doc, Default: p.Default, Required: p.Required, Choices: p.Choices})
 	}
 	if e := d.Example; e.Input != "" {
 		out.Example = &api.FunctionExample{Args: e.Args, Input: json.RawMessage(e.Input), Answer: json.RawMessage(cmp.Or(e.Answer, "null"))}

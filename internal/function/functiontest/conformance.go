@@ -92,6 +92,9 @@ func describe(t reporter, d function.Description) {
 			t.Errorf("parameter %+v", p)
 		}
 		names[p.Name] = true
+		if len(p.Choices) > 0 && p.Choices[0] != p.Default {
+			t.Errorf("the first choice of %s is %s, and the default is %s", p.Name, p.Choices[0], p.Default)
+		}
 	}
 }
 

@@ -141,7 +141,9 @@ func (f *Neighbour) Answer(data, accumulator []byte) (json.RawMessage, error) {
 // CheckOutput implements function.Checker.
 func (f *Neighbour) CheckOutput(_ []byte, units polymath.Interval, output []byte) error {
 	return lines.Check(output, units, func(value []byte) error {
-		_, err := strconv.ParseUint(string(value), 10, 64)
-		return err
+		if _, err := strconv.ParseUint(string(value), 10, 64); err != nil {
+			return polymath.Errorf(polymath.InvalidArgument, "%.80q is no number below 2^64", value)
+		}
+		return nil
 	})
 }

@@ -37,6 +37,11 @@ const (
 	gapOf         = "gap"
 )
 
+// everything is all that can be asked for; the first is the default.
+func everything() []string {
+	return []string{countThem, sumThem, listThem, twinsOf, tripletsOf, quadrupletsOf, quintupletsOf, sextupletsOf, gapOf}
+}
+
 // MaxListed bounds a list of primes, by an estimate of how many there are: one
 // output then holds them all, however the units are cut, and the answer stays
 // within polymath.MaxAccumulatorBytes.
@@ -59,7 +64,7 @@ func (*Primes) Describe() function.Description {
 			{Name: "from", Type: function.Integer, Doc: "the first number of the range, 0 to 2^64-1", Default: "0"},
 			{Name: "to", Type: function.Integer, Doc: "the last number of the range, from to 2^64-1", Required: true, Positional: true},
 			{Name: "what", Type: function.Text, Doc: fmt.Sprintf(
-				"count, sum, list (up to about %d primes), twins, triplets ... sextuplets (how many there are) or gap (the largest)", MaxListed), Default: countThem},
+				"count, sum, list (up to about %d primes), twins, triplets ... sextuplets (how many there are) or gap (the largest)", MaxListed), Default: countThem, Choices: everything()},
 		},
 		Unit:    "a block of consecutive numbers, worth some milliseconds",
 		Cost:    "0.07 s for the numbers to 10^9 on one core, 0.2 s for 10^9 numbers near 10^12, 2 s near 10^18",
@@ -120,8 +125,7 @@ func (p *Primes) read(data []byte) (request, error) {
 		return request{}, polymath.Errorf(polymath.InvalidArgument,
 			`field "from": %d is greater than "to", %d: give the smaller number first`, r.from, r.to)
 	}
-	if r.what, err = o.Choice("what", countThem, sumThem, listThem,
-		twinsOf, tripletsOf, quadrupletsOf, quintupletsOf, sextupletsOf, gapOf); err != nil {
+	if r.what, err = o.Choice("what", everything()...); err != nil {
 		return request{}, err
 	}
 	r.width = width(r.to)

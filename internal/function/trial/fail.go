@@ -23,6 +23,9 @@ const (
 	withHang  = "hang"  // Run makes no progress until its context ends
 )
 
+// ways are all of them; the first is the default.
+func ways() []string { return []string{withError, withPanic, withHang} }
+
 // fault is the input of fail.
 type fault struct {
 	Units number.Integer   `json:"units"`
@@ -42,7 +45,7 @@ func (Fail) Describe() function.Description {
 		Params: []function.Param{
 			{Name: "units", Type: function.Integer, Doc: "how many units, 0 to 1e12", Required: true, Positional: true},
 			{Name: "at", Type: function.Integers, Doc: fmt.Sprintf("the units that fail, up to %d, counted from 0", input.MaxElements)},
-			{Name: "how", Type: function.Text, Doc: "error, panic or hang (until the lease is lost)", Default: withError},
+			{Name: "how", Type: function.Text, Doc: "error, panic or hang (until the lease is lost)", Default: withError, Choices: ways()},
 		},
 		Unit:    "nothing, or a failure",
 		Cost:    "none",
@@ -70,7 +73,7 @@ func (f Fail) read(data []byte) (fault, error) {
 	if in.units, err = o.Uint64("units", 0, maxUnits); err != nil {
 		return fault{}, err
 	}
-	if in.How, err = o.Choice("how", withError, withPanic, withHang); err != nil {
+	if in.How, err = o.Choice("how", ways()...); err != nil {
 		return fault{}, err
 	}
 	var elements []json.RawMessage
