@@ -12,9 +12,9 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -102,6 +102,7 @@ func (c *crowd) speak(nc net.Conn, keep bool) bool {
 			return false
 		}
 		body, err := io.ReadAll(a.Body)
+		_ = a.Body.Close()
 		if err != nil || a.StatusCode != http.StatusOK || string(body) != "a" {
 			c.failed("answer", fmt.Errorf("%d %q %w", a.StatusCode, body, err))
 			return false
@@ -143,15 +144,6 @@ func (c *crowd) some() {
 	if c.t.Failed() {
 		c.t.FailNow()
 	}
-}
-
-func hostOf(t *testing.T, base string) string {
-	t.Helper()
-	u, err := url.Parse(base)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return u.Host
 }
 
 // freeAddress is one that was free a moment ago.
@@ -263,6 +255,7 @@ func TestAddressesMove(t *testing.T) {
 		if _, err := io.Copy(io.Discard, answer.Body); err != nil {
 			t.Fatal(err)
 		}
+		_ = answer.Body.Close()
 		return !answer.Close
 	}
 	if !ask(kept, in) {
@@ -298,6 +291,9 @@ func TestAddressesMove(t *testing.T) {
 		t.Error("a connection ends although its address stays")
 	}
 
+	if runtime.GOOS != "linux" {
+		return // elsewhere the two cannot be listened on at a time
+	}
 	c := newCrowd(t)
 	c.plain(first, nil, true)
 	c.plain(first, nil, false)

@@ -25,7 +25,7 @@ type shared struct {
 // overSockets starts a loop, of some threads, or with none a front.
 func overSockets(t *testing.T, s *forward.Sockets, u *forward.Upstream, threads int) shared {
 	t.Helper()
-	o := forward.Options{Director: forwardtest.NewDirector(t, u), Log: slog.New(slog.DiscardHandler), Timeouts: forward.Timeouts{KeepAlive: patience}}
+	o := forward.Options{Director: forwardtest.NewDirector(t, u), Log: slog.New(slog.DiscardHandler), Timeouts: forward.Timeouts{KeepAlive: wait}}
 	f, err := forward.NewFront(o)
 	if err != nil {
 		t.Fatal(err)
@@ -82,7 +82,7 @@ func TestRetire(t *testing.T) {
 }
 
 func retireTo(t *testing.T, from, to int) {
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), wait)
 	defer cancel()
 	h, asked, gate := gated()
 	up := handled(t, func(w http.ResponseWriter, r *http.Request) {

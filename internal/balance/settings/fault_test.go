@@ -181,7 +181,7 @@ func TestEveryFaultHasItsPlace(t *testing.T) {
 			}
 			holds(t, field, file)
 		}
-		top := strings.SplitN(field, ".", 2)[0]
+		top, _, _ := strings.Cut(field, ".")
 		holds(t, top, fmt.Sprintf("watch: 1s\n%s: {nothing: 1} %s\nupstreams: [http://z:1]", top, mark))
 	}
 	for field := range all {
@@ -189,18 +189,23 @@ func TestEveryFaultHasItsPlace(t *testing.T) {
 	}
 }
 
+// before is what a text has before a mark.
+func before(text, mark string) string {
+	text, _, _ = strings.Cut(text, mark)
+	return text
+}
+
 // holds finds out whether an error names a field and the marked line.
 func holds(t *testing.T, field, file string) {
 	t.Helper()
-	before, _, _ := strings.Cut(file, mark)
-	line := strings.Count(before, "\n") + 1
+	line := strings.Count(before(file, mark), "\n") + 1
 	_, err := Parse([]byte(file))
 	if err == nil {
 		t.Errorf("%s: it is taken:\n%.200s", field, file)
 		return
 	}
 	text, ok := strings.CutPrefix(err.Error(), fmt.Sprintf("line %d: ", line))
-	if !ok || !strings.HasPrefix(without(text), field) && !strings.HasPrefix(field, strings.SplitN(without(text), ":", 2)[0]) {
+	if !ok || !strings.HasPrefix(without(text), field) && !strings.HasPrefix(field, before(without(text), ":")) {
 		t.Errorf("%s: %v, want line %d:\n%.200s", field, err, line, file)
 	}
 }
