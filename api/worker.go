@@ -6,6 +6,7 @@ import "encoding/json"
 type Worker struct {
 	ID        string   `json:"id" doc:"Its session." example:"0-1-3-0"`
 	Name      string   `json:"name" doc:"What it calls itself." example:"laptop"`
+	Rejoining bool     `json:"rejoining,omitempty" doc:"Its connection broke, or the server was started again: within seconds it is back, or gone. What only it offers is unknown until then." example:"false"`
 	Local     bool     `json:"local" doc:"It is part of the server's process." example:"true"`
 	Functions []string `json:"functions" nullable:"false" doc:"What it offers." example:"primes,isprime"`
 	Slots     uint32   `json:"slots" doc:"How many leases it takes at a time." example:"8"`

@@ -74,6 +74,15 @@ func TestForeignTextDoesNotSteer(t *testing.T) {
 	print("object", s.printResult(resultOf(&job)))
 }
 
+// TestSilence: a worker that nobody can reach is not said to be silent.
+func TestSilence(t *testing.T) {
+	for want, w := range map[string]*api.Worker{"0.4s": {Silent: 0.42}, "rejoining": {Silent: 0.42, Rejoining: true}} {
+		if got := silence(w); got != want {
+			t.Errorf("%+v: %s", w, got)
+		}
+	}
+}
+
 // TestAnswersForPrograms: what does not go to a terminal is the answer to the
 // byte.
 func TestAnswersForPrograms(t *testing.T) {

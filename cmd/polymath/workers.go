@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/polymath-run/polymath/api"
 	"github.com/polymath-run/polymath/client"
 )
 
@@ -16,7 +17,9 @@ func workersCommand(s *settings) *cobra.Command {
 		Use:   "workers",
 		Short: "List the workers of a server",
 		Long: `List the workers of a server: what each calls itself, how many parts of jobs it
-has, how long it was not heard of, and what it offers.`,
+has, how long it was not heard of, and what it offers. One whose connection broke,
+or that was here before the server was started again, is rejoining: within seconds
+it is back, or gone.`,
 		Example:           "  polymath workers",
 		Args:              noArguments,
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -35,7 +38,7 @@ has, how long it was not heard of, and what it offers.`,
 						}
 						continue
 					}
-					table.row(w.Name, w.ID, len(w.Leases), fmt.Sprintf("%.1fs", w.Silent), strings.Join(w.Functions, " "))
+					table.row(w.Name, w.ID, len(w.Leases), silence(w), strings.Join(w.Functions, " "))
 				}
 				err = table.flush()
 				table.none("workers: 'polymath worker --server " + o.server + "' is one")
@@ -45,4 +48,12 @@ has, how long it was not heard of, and what it offers.`,
 	}
 	o.flag(cmd.Flags(), defaultServer)
 	return cmd
+}
+
+// silence is how long a worker was not heard of, or that it is on its way back.
+func silence(w *api.Worker) string {
+	if w.Rejoining {
+		return "rejoining"
+	}
+	return fmt.Sprintf("%.1fs", w.Silent)
 }

@@ -298,6 +298,35 @@ func (p *place) joined(name, function string, slots uint32) (polymath.Ref, <-cha
 	return s, leases
 }
 
+// TestAwayAfterARestart: a worker whose session outlived the server's restart,
+// or its own connection, is away until it is heard of.
+func TestAwayAfterARestart(t *testing.T) {
+	dir := t.TempDir()
+	p := open(t, dir)
+	session, _ := p.joined("w", "f", 1)
+	if w := p.node.Workers(); len(w) != 1 || w[0].Away {
+		t.Errorf("joined: %+v", w)
+	}
+	p.close()
+	p = open(t, dir)
+	if w := p.node.Workers(); len(w) != 1 || w[0].Session != session || !w[0].Away {
+		t.Errorf("after the restart: %+v", w)
+	}
+	route := &node.Route{Post: func(polymath.Ref, node.SeatEvent) {}}
+	p.node.Do(func(b *node.Batch) {
+		if err := b.Rejoin(session, route); err != nil {
+			t.Error(err)
+		}
+	})
+	if w := p.node.Workers(); len(w) != 1 || w[0].Away {
+		t.Errorf("rejoined: %+v", w)
+	}
+	p.node.Do(func(b *node.Batch) { b.Detach(session, route) })
+	if w := p.node.Workers(); len(w) != 1 || !w[0].Away {
+		t.Errorf("after its connection broke: %+v", w)
+	}
+}
+
 // TestWhatIsUnderWay reads one job's tasks, parts and reasons, its worker and
 // its queue, from its submission to its end.
 func TestWhatIsUnderWay(t *testing.T) {

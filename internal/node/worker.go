@@ -9,10 +9,13 @@ import (
 
 // WorkerInfo is a worker session: what it offers, what it holds and how it is.
 type WorkerInfo struct {
-	Session   polymath.Ref
-	Node      string // where it is, or came in
-	Name      string
-	Local     bool // it lives in the node's process
+	Session polymath.Ref
+	Node    string // where it is, or came in
+	Name    string
+	Local   bool // it lives in the node's process
+	// Away: there is no way to it now, because its connection broke or the
+	// node was started again. It comes back and is heard of, or is gone soon.
+	Away      bool
 	Functions []string
 	Slots     uint32 // leases it can hold at a time
 	Leases    []ledger.Held
@@ -39,7 +42,9 @@ func (n *Node) Workers() []WorkerInfo {
 			page, more = c.ledger.Workers(last)
 			now := c.cfg.Clock.Now()
 			for i := range page {
-				all = append(all, c.keep.worker(&page[i], now))
+				info := c.keep.worker(&page[i], now)
+				info.Away = !info.Local && n.routes[info.Session] == nil
+				all = append(all, info)
 				last = page[i].Session
 			}
 		})

@@ -224,7 +224,7 @@ func (c *crew) Workers(context.Context) (api.WorkerList, error) {
 	list := api.WorkerList{Items: []api.Worker{}}
 	for _, w := range c.service.Node().Workers() {
 		out := api.Worker{
-			ID: sessionID(c.shard(), w.Session), Name: w.Name, Local: w.Local, Functions: append([]string{}, w.Functions...),
+			ID: sessionID(c.shard(), w.Session), Name: w.Name, Local: w.Local, Rejoining: w.Away, Functions: append([]string{}, w.Functions...),
 			Slots: w.Slots, Leases: []api.Held{}, Silent: w.Silent.Seconds(),
 		}
 		for _, l := range w.Leases {
