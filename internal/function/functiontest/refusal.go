@@ -17,6 +17,7 @@ func refusals(t reporter, f function.Function) {
 	d := f.Describe()
 	for _, input := range []string{
 		``, ` `, `null`, `true`, `7`, `"x"`, `[]`, `[{}]`, `{`, `{]`, `{"`, "\x00", "\xff",
+		`{"a":`, `{"a":1`, `{"a" 1}`, `{1:2}`, `{"a":tru}`, `{"a":"\x"}`, `{"` + strings.Repeat("a", 30_000) + `":1}`,
 		d.Example.Input + `{}`, d.Example.Input + `,`, strings.Repeat(`[`, 30_000), strings.Repeat(`{"a":`, 10_000),
 	} {
 		Refused(t, f, input, "")
@@ -56,7 +57,19 @@ func Refused(t reporter, f function.Function, input, names string) {
 		t.Errorf("%.100s: %q does not name %q", input, err, names)
 	case len(err.Error()) > maxErrorText:
 		t.Errorf("%.100s: an error of %d bytes", input, len(err.Error()))
+	case programmers(err.Error()):
+		t.Errorf("%.100s: the text is for programmers: %v", input, err)
 	}
+}
+
+// programmers reports whether a text names what only the program knows.
+func programmers(text string) bool {
+	for _, word := range []string{"json:", "strconv.", "time:", "Go ", "unmarshal", "math/big", "EOF", "RawMessage"} {
+		if strings.Contains(text, word) {
+			return true
+		}
+	}
+	return false
 }
 
 // refusal reports whether an error is one Plan may return.
@@ -68,21 +81,22 @@ func refusal(err error) bool {
 // badValues lists values that are wrong for a type, whatever the function.
 func badValues(kind function.Type) []string {
 	const huge, hugePower = `1e1000000000`, `"2^1000000000"`
+	long := `"` + strings.Repeat("x", 30_000) + `"`
 	switch kind {
 	case function.Integer:
-		return []string{`null`, `true`, `"NaN"`, `"Infinity"`, `""`, `"x"`, `1.5`, `[1]`, `{}`, huge, hugePower}
+		return []string{`null`, `true`, `"NaN"`, `"Infinity"`, `""`, `"x"`, `1.5`, `[1]`, `{}`, huge, hugePower, long}
 	case function.Decimal:
-		return []string{`null`, `true`, `"NaN"`, `"-Inf"`, `""`, `"1/3"`, `[1]`, `{}`, huge, hugePower}
+		return []string{`null`, `true`, `"NaN"`, `"-Inf"`, `""`, `"1/3"`, `[1]`, `{}`, huge, hugePower, long}
 	case function.Text:
-		return []string{`null`, `true`, `1`, `[]`, `{}`}
+		return []string{`null`, `true`, `1`, `[]`, `{}`, huge}
 	case function.Flag:
-		return []string{`null`, `1`, `"true"`, `[]`}
+		return []string{`null`, `1`, `"true"`, `[]`, huge, long}
 	case function.Integers:
-		return []string{`null`, `1`, `"1,2"`, `[]`, `{}`, `[null]`, `["x"]`, `[1.5]`, `[[1]]`, `[` + huge + `]`}
+		return []string{`null`, `1`, `"1,2"`, `[]`, `{}`, `[null]`, `["x"]`, `[1.5]`, `[[1]]`, `[` + huge + `]`, huge, long, `[` + long + `]`}
 	case function.Pairs:
 		return []string{`null`, `1`, `[]`, `{}`, `[1]`, `[[1]]`, `[[1,2,3]]`, `[["x",1]]`, `[[1,null]]`, `[[1,` + huge + `]]`}
 	case function.Duration:
-		return []string{`null`, `1`, `""`, `"1"`, `"x"`, `"-1s"`, `[]`}
+		return []string{`null`, `1`, `""`, `"1"`, `"x"`, `"-1s"`, `[]`, huge, long, `"9999999999999h"`}
 	default:
 		return []string{`null`}
 	}

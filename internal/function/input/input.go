@@ -10,6 +10,7 @@ package input
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"slices"
 	"strconv"
@@ -144,9 +145,22 @@ func (o Object) Duration(name string, missing, most time.Duration) (time.Duratio
 	err := json.Unmarshal(value, &text)
 	d, syntax := time.ParseDuration(text)
 	if err != nil || syntax != nil || d < 0 || d > most {
-		return 0, bad("field %q is %.40s: it must be a duration from 0 to %v, such as \"1.5s\" or \"200ms\"", name, value, most)
+		return 0, bad("field %q is %.40s: it must be a duration from 0 to %s, such as \"1.5s\" or \"200ms\"", name, value, short(most))
 	}
 	return d, nil
+}
+
+// short writes a duration without the units of which there are none: 1h, not
+// 1h0m0s.
+func short(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
 }
 
 // List splits a field into the elements of its array: 1 to MaxElements.
@@ -203,6 +217,9 @@ func bad(format string, args ...any) error {
 }
 
 func malformed(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return bad("the input is no well-formed JSON: it ends early")
+	}
 	return bad("the input is no well-formed JSON: %v", err)
 }
 

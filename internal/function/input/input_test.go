@@ -99,8 +99,8 @@ func TestReadRefuses(t *testing.T) {
 		{choice(object("x", `"Sum"`)), `field "x" is "Sum": it must be count or sum`},
 		{choice(object("x", `1`)), "it must be count or sum"},
 		{duration(object("x", `1`)), `field "x" is 1: it must be a duration`},
-		{duration(object("x", `"61s"`)), "from 0 to 1m0s"},
-		{duration(object("x", `"-1s"`)), "from 0 to 1m0s"},
+		{duration(object("x", `"61s"`)), "from 0 to 1m,"},
+		{duration(object("x", `"-1s"`)), "from 0 to 1m,"},
 		{duration(object("x", `"soon"`)), "it must be a duration"},
 		{bounded(object("x", `11`)), `field "x": 11 is out of range: whole numbers from 0 to 10`},
 		{bounded(object("x", `-1`)), "out of range"},
@@ -137,5 +137,13 @@ func TestWrapKeeps(t *testing.T) {
 	cause := errors.New("cause")
 	if err := Wrap(cause, "x"); !errors.Is(err, cause) {
 		t.Errorf("%v lost its cause", err)
+	}
+}
+
+func TestShort(t *testing.T) {
+	for d, want := range map[time.Duration]string{time.Hour: "1h", 168 * time.Hour: "168h", 90 * time.Minute: "1h30m", time.Minute: "1m", 61 * time.Second: "1m1s", 10 * time.Second: "10s", 0: "0s", time.Hour + time.Second: "1h0m1s", 20 * time.Minute: "20m", 200 * time.Millisecond: "200ms"} {
+		if got := short(d); got != want {
+			t.Errorf("%v is %s, want %s", d, got, want)
+		}
 	}
 }
