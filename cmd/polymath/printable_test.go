@@ -42,7 +42,7 @@ func TestForeignTextDoesNotSteer(t *testing.T) {
 		ID: "j00041a", Function: evil, Queue: evil, Tenant: evil, State: "failed", Why: evil, Input: json.RawMessage(`"` + "\u009b" + `"`),
 		Error: &api.Problem{Detail: evil}, Result: json.RawMessage(`"\u001b[2J"`), Submitted: &now,
 	}
-	print := func(what string, err error) {
+	printed := func(what string, err error) {
 		t.Helper()
 		if err != nil {
 			t.Errorf("%s: %v", what, err)
@@ -54,24 +54,24 @@ func TestForeignTextDoesNotSteer(t *testing.T) {
 			t.Errorf("%s: %q", what, text)
 		}
 	}
-	print("job", s.printFields(jobFields(&job, now)))
-	print("letter", (&deadSettings{remote: remote{settings: s}}).printLetter(&api.DeadLetter{Error: evil, Worker: evil, Function: evil, Queue: evil, Tenant: evil}))
+	printed("job", s.printFields(jobFields(&job, now)))
+	printed("letter", (&deadSettings{remote: remote{settings: s}}).printLetter(&api.DeadLetter{Error: evil, Worker: evil, Function: evil, Queue: evil, Tenant: evil}))
 	table := grid{settings: s, heading: "A"}
 	table.row(evil, note(&api.Task{Error: evil}))
-	print("table", table.flush())
+	printed("table", table.flush())
 	watching := &watchSettings{remote: remote{settings: s}}
-	print("joined", watching.event(&api.Event{Type: evil, Data: api.EventData{Worker: evil}}))
-	print("queued", watching.event(&api.Event{Type: evil, Subject: evil, Data: api.EventData{Function: evil}}))
-	print("ended", watching.ended(t.Context(), &wall{screen: &screen{out: &log}}, &end{got: api.Job{ID: evil, Function: evil, State: "succeeded"}}))
+	printed("joined", watching.event(&api.Event{Type: evil, Data: api.EventData{Worker: evil}}))
+	printed("queued", watching.event(&api.Event{Type: evil, Subject: evil, Data: api.EventData{Function: evil}}))
+	printed("ended", watching.ended(t.Context(), &wall{screen: &screen{out: &log}}, &end{got: api.Job{ID: evil, Function: evil, State: "succeeded"}}))
 	failed := resultOf(&job)
 	log.WriteString(failed.failure().Error())
-	print("failure", nil)
+	printed("failure", nil)
 	job.State = "succeeded"
-	print("answer", s.printResult(resultOf(&job)))
+	printed("answer", s.printResult(resultOf(&job)))
 	job.Result = json.RawMessage(`["` + "\u009b" + `", "\u001b[2J"]`)
-	print("list", s.printResult(resultOf(&job)))
+	printed("list", s.printResult(resultOf(&job)))
 	job.Result = json.RawMessage(`{"a":"\u001b[2J","\u001b":"\u202e"}`)
-	print("object", s.printResult(resultOf(&job)))
+	printed("object", s.printResult(resultOf(&job)))
 }
 
 // TestSilence: a worker that nobody can reach is not said to be silent.

@@ -134,7 +134,8 @@ func loosen(data []byte) (loose any, err error) {
 	}
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.UseNumber()
-	return loose, dec.Decode(&loose)
+	err = dec.Decode(&loose)
+	return loose, err
 }
 
 // survey gives the numbers of a value the form in which the documentation is
@@ -149,14 +150,7 @@ func survey(schemas huma.Registry, s *huma.Schema, v any, where string) (any, er
 	var err error
 	switch v := v.(type) {
 	case json.Number:
-		if s.Type == "" && len(s.OneOf) == 0 {
-			return v, nil
-		}
-		n, err := v.Float64()
-		if err != nil {
-			return nil, invalid("%s: %.40s is too large a number", cmp.Or(where, "the body"), v)
-		}
-		return n, nil
+		return double(s, v, where)
 	case map[string]any:
 		if s.AdditionalProperties != false {
 			break
@@ -182,6 +176,19 @@ func survey(schemas huma.Registry, s *huma.Schema, v any, where string) (any, er
 		}
 	}
 	return v, nil
+}
+
+// double is a number as the documentation is held against it; one that it says
+// nothing of stays as it is.
+func double(s *huma.Schema, text json.Number, where string) (any, error) {
+	if s.Type == "" && len(s.OneOf) == 0 {
+		return text, nil
+	}
+	n, err := text.Float64()
+	if err != nil {
+		return nil, invalid("%s: %.40s is too large a number", cmp.Or(where, "the body"), text)
+	}
+	return n, nil
 }
 
 // checkShape refuses nesting that is no use to anybody, with its place.

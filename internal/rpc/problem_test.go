@@ -22,7 +22,7 @@ func (s *server) say(t *testing.T, request string) (*http.Response, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close() //nolint:errcheck // the answer was read
+	defer conn.Close()
 	if _, err := io.WriteString(conn, request); err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +30,7 @@ func (s *server) say(t *testing.T, request string) (*http.Response, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer answer.Body.Close() //nolint:errcheck // as above
+	defer answer.Body.Close()
 	if answer.StatusCode == http.StatusSwitchingProtocols {
 		return answer, ""
 	}
