@@ -3,6 +3,7 @@ package functiontest
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -26,6 +27,7 @@ type counter struct {
 	backwards    bool // progress falls
 	sloppy       bool // an output that is no number
 	bloated      bool // an output that is too long
+	narrow       bool // has no answer of large outputs
 	wrongExample bool
 
 	plans int
@@ -102,7 +104,13 @@ func (c *counter) Run(ctx context.Context, task function.Task) ([]byte, error) {
 	return strconv.AppendUint(nil, n, 10), nil
 }
 
-func (c *counter) Answer(_, accumulator []byte) (json.RawMessage, error) { return accumulator, nil }
+func (c *counter) Answer(_, accumulator []byte) (json.RawMessage, error) {
+	const most = 19 // digits: each of two lies may have so many, and their sum one more
+	if c.narrow && len(accumulator) > most {
+		return nil, errors.New("too long")
+	}
+	return accumulator, nil
+}
 
 // recorder keeps what a law reports. Fatalf ends the law by a panic.
 type recorder struct{ reports []string }
@@ -134,6 +142,7 @@ func tryLaws(c *counter) string {
 	law(func() { checkPlan(&r, c, sample) })
 	law(func() { cancelled(&r, c, []string{sample}) })
 	law(func() { refusals(&r, c) })
+	law(func() { garbage(&r, c, sample, "") })
 	law(func() { example(&r, c) })
 	return strings.Join(r.reports, "\n")
 }
@@ -162,6 +171,7 @@ func TestBreachesAreReported(t *testing.T) {
 		{"backwards", &counter{backwards: true}, "progress 0 of [0,7), after 7"},
 		{"sloppy", &counter{sloppy: true}, "no whole number"},
 		{"bloated", &counter{bloated: true}, "an output of 65537 bytes"},
+		{"narrow", &counter{narrow: true}, "were let pass and have no answer"},
 		{"wrong example", &counter{wrongExample: true}, "the description says 8"},
 	}
 	for _, tt := range tests {

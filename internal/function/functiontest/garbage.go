@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/big"
+	"slices"
 	"strings"
 
 	"github.com/polymath-run/polymath"
@@ -33,18 +34,20 @@ func garbage(t reporter, f function.Function, input, contradiction string) {
 			t.Fatalf("%s: an honest output of %v is refused: %v", input, units, err)
 		}
 	}
+	units := []polymath.Interval{first, second}
+	if second.Empty() {
+		units = units[:1]
+	}
 	for _, lie := range lies(honest) {
-		for i, units := range []polymath.Interval{first, second} {
-			if units.Empty() || function.CheckOutput(f, canonical, units, lie) != nil {
-				continue
+		all := slices.Clone(honest[:len(units)]) // whoever can lie does
+		for i := range units {
+			if function.CheckOutput(f, canonical, units[i], lie) == nil {
+				one := slices.Clone(honest[:len(units)])
+				one[i], all[i] = lie, lie
+				readable(t, f, canonical, one, contradiction)
 			}
-			outputs := [][]byte{honest[0], honest[1]}
-			if second.Empty() {
-				outputs = outputs[:1]
-			}
-			outputs[i] = lie
-			readable(t, f, canonical, outputs, contradiction)
 		}
+		readable(t, f, canonical, all, contradiction)
 	}
 }
 
