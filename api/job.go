@@ -70,7 +70,7 @@ type Job struct {
 	Started   *time.Time      `json:"started,omitempty" doc:"When the first lease was granted." example:"2026-11-21T12:00:00.01Z"`
 	Finished  *time.Time      `json:"finished,omitempty" doc:"When it reached its final state." example:"2026-11-21T12:00:01Z"`
 	Result    json.RawMessage `json:"result,omitempty" doc:"The answer of a job that succeeded, if it has at most 64 KiB; otherwise read the result. Lists of jobs have none." example:"78498"`
-	Error     *Problem        `json:"error,omitempty" doc:"Why it failed or was cancelled."`
+	Error     *Problem        `json:"error,omitempty" doc:"Why it failed or was cancelled; of one that succeeded, why its answer cannot be read."`
 	Why       string          `json:"why,omitempty" doc:"Why it is not finished, in words; only when asked for." example:"no worker offers the function primes"`
 }
 

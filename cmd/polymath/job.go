@@ -151,7 +151,7 @@ func jobFields(j *api.Job, now time.Time) []field {
 	}
 	if j.Result != nil {
 		fields = append(fields, field{"result", plain(j.Result)})
-	} else if j.State == polymath.Succeeded.String() {
+	} else if j.State == polymath.Succeeded.String() && j.Error == nil {
 		fields = append(fields, field{"result", "too long to show here: --result prints it"})
 	}
 	return fields

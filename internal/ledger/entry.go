@@ -42,7 +42,8 @@ type Entry struct {
 	Session polymath.Ref
 	Number  uint64
 	// At is the proposer's wall clock in Unix milliseconds. It is for people
-	// to read on jobs and events; nothing is decided by it.
+	// to read; the only decision that hangs on it is whether the deadline of
+	// a new job has passed already.
 	At int64
 	// Principal and Signature say who vouches for the entry, for journals
 	// whose nodes do not trust each other. Other journals leave them empty.

@@ -2,12 +2,15 @@ package rest_test
 
 import (
 	"encoding/json"
+	"math/big"
 	"net/http"
 	"strings"
 	"testing"
 
 	"github.com/polymath-run/polymath"
 	"github.com/polymath-run/polymath/api"
+	"github.com/polymath-run/polymath/internal/function"
+	"github.com/polymath-run/polymath/internal/function/all"
 )
 
 // TestGarbage: what a worker returns and no answer can be made of is a failure
@@ -119,4 +122,40 @@ func TestLongFailure(t *testing.T) {
 	if job.Error == nil || len(job.Error.Detail) > polymath.MaxErrorBytes || !strings.HasPrefix(job.Error.Detail, strings.Repeat("ö", 500)) {
 		t.Errorf("%+v", job.Error)
 	}
+}
+
+// TestUnreadableAnswer: an answer that cannot be made, here because two methods
+// disagree, keeps nobody from the rest of the job.
+func TestUnreadableAnswer(t *testing.T) {
+	r := newRig(t, t.TempDir())
+	id := r.join(`{"name":"liar","slots":1,"functions":[{"name":"primes"}]}`)
+	accepted := get[api.Job](t, r.do("POST", "/v1/jobs", `{"function":"primes","input":{"to":10,"verify":true}}`), http.StatusAccepted)
+	primes, err := all.Set(false).Get("primes")
+	must(t, err)
+	x := api.Exchange{Wait: 30}
+	for done := api.Count(0); done < accepted.Units; {
+		a := r.exchange(id, x)
+		x = api.Exchange{Wait: 30}
+		if len(a.Refused) > 0 {
+			t.Fatalf("%+v", a.Refused)
+		}
+		for _, l := range a.Leases {
+			units := polymath.Interval{From: uint64(l.From), To: uint64(l.To)}
+			output, err := primes.Run(t.Context(), function.Task{Input: l.Input, Interval: units, Progress: func(uint64) {}})
+			must(t, err)
+			n, _ := new(big.Int).SetString(string(output), 10)
+			if l.From == 0 { // one prime more, in the slot of the first part
+				n.Add(n, new(big.Int).Lsh(big.NewInt(1), 3*160))
+			}
+			x.Complete = append(x.Complete, api.Complete{Token: l.Token, Output: n.String()})
+			done += l.To - l.From
+		}
+	}
+	x.Wait = 0
+	r.exchange(id, x)
+	job := get[api.Job](t, r.do("GET", "/v1/jobs/"+accepted.ID, "", "Prefer", "wait=60"), http.StatusOK)
+	if job.State != "succeeded" || job.Result != nil || job.Error == nil || job.Error.Code != "internal" || job.Done != job.Units {
+		t.Errorf("%+v, %+v", job, job.Error)
+	}
+	problem(t, r.do("GET", "/v1/jobs/"+accepted.ID+"/result", ""), http.StatusInternalServerError, polymath.Internal, "its log says")
 }
