@@ -40,6 +40,14 @@ func newBatch(last polymath.Index, k clocks, newest event.ID) *batch {
 	return &batch{last: last, clocks: k, newest: newest, place: make(map[polymath.Ref]int), discards: make(discards)}
 }
 
+// following makes an empty batch to follow b, which may become as large.
+func (b *batch) following() *batch {
+	n := newBatch(b.last, b.clocks, b.newest)
+	n.place = make(map[polymath.Ref]int, len(b.place))
+	n.jobs, n.ended, n.events = make([]record, 0, len(b.jobs)), make([]record, 0, len(b.ended)), make([]record, 0, len(b.events))
+	return n
+}
+
 // isEmpty reports whether there is nothing to write but the index.
 func (b *batch) isEmpty() bool { return b.bytes == 0 }
 

@@ -74,7 +74,7 @@ func (a *Archive) commit() {
 	a.mu.Lock()
 	if a.committing == nil {
 		a.committing = a.filling
-		a.filling = newBatch(a.committing.last, a.committing.clocks, a.committing.newest)
+		a.filling = a.committing.following()
 		a.change()
 	}
 	b := a.committing
@@ -129,9 +129,11 @@ func (b *batch) write(tx *bolt.Tx, o *Options) (state, error) {
 func put(tx *bolt.Tx, in bucket, records []record) error {
 	table := in.of(tx)
 	table.FillPercent = fillPercent
-	sorted := slices.Clone(records)
-	slices.SortFunc(sorted, func(x, y record) int { return bytes.Compare(x.key, y.key) })
-	for _, r := range sorted {
+	byKey := func(x, y record) int { return bytes.Compare(x.key, y.key) }
+	if !slices.IsSortedFunc(records, byKey) {
+		records = slices.SortedFunc(slices.Values(records), byKey) // a copy: readers have the batch, too
+	}
+	for _, r := range records {
 		if err := table.Put(r.key, r.value); err != nil {
 			return err
 		}

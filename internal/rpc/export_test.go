@@ -26,13 +26,13 @@ func (s Stream) Take(m *polymathv1.Calls) { s.stream.take(m) }
 
 // Replies is what there is to say now.
 func (s Stream) Replies() (all []*polymathv1.Replies) {
-	for items := s.stream.out.take(); len(items) > 0; items = s.stream.out.take() {
-		for len(items) > 0 {
+	for taken := s.stream.out.take(); len(taken) > 0; taken = s.stream.out.take() {
+		for items := taken; len(items) > 0; {
 			var m *polymathv1.Replies
 			m, items = s.stream.server.message(items)
 			all = append(all, m)
 		}
-		s.stream.out.sent()
+		s.stream.out.sent(taken)
 	}
 	return all
 }

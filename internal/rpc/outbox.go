@@ -16,6 +16,9 @@ const maxUnsentBytes = 16 << 20
 // go with: a message costs more than what is in it.
 const lazyPause = 5 * time.Millisecond
 
+// keptItems is how many items' room is kept at most, for the next ones.
+const keptItems = 1024
+
 // messageBytes is about how much goes into one message.
 const messageBytes = 1 << 20
 
@@ -31,6 +34,7 @@ type outbox struct {
 
 	mu       sync.Mutex
 	queue    []item // guarded by mu
+	spare    []item // room of a queue that was taken, to be used again; guarded by mu
 	urgent   bool   // something of queue is not lazy; guarded by mu
 	bytes    int    // of queue, about; guarded by mu
 	inFlight int    // bytes being sent; guarded by mu
@@ -100,18 +104,25 @@ func (o *outbox) take() []item {
 	}
 	o.bytes -= o.inFlight
 	items := o.queue[:n:n]
-	if o.queue = o.queue[n:]; len(o.queue) == 0 {
-		o.queue, o.urgent = nil, false
+	if n == len(o.queue) {
+		items = o.queue
+		o.queue, o.spare, o.urgent = o.spare, nil, false
 	} else {
+		o.queue = o.queue[n:]
 		signal(o.wake)
 	}
 	return items
 }
 
-// sent notes that the items of the last take are with the client.
-func (o *outbox) sent() {
+// sent notes that the items of the last take are with the client. They are of
+// no further use.
+func (o *outbox) sent(items []item) {
+	clear(items)
 	o.mu.Lock()
 	o.inFlight = 0
+	if cap(items) <= keptItems {
+		o.spare = items[:0]
+	}
 	o.mu.Unlock()
 	signal(o.room)
 }

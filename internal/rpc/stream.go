@@ -164,14 +164,15 @@ func (st *stream) write(ctx context.Context, x exchange) error {
 
 // flush sends what the outbox holds.
 func (st *stream) flush(g *guard) error {
-	for items := st.out.take(); len(items) > 0; {
+	taken := st.out.take()
+	for items := taken; len(items) > 0; {
 		var m *polymathv1.Replies
 		m, items = st.server.message(items)
 		if err := g.send(m); err != nil {
 			return err
 		}
 	}
-	st.out.sent()
+	st.out.sent(taken)
 	return nil
 }
 

@@ -152,6 +152,9 @@ func compact(data []byte) ([]byte, error) {
 	if len(bytes.TrimLeft(data, " \t\r\n")) == 0 {
 		return []byte("{}"), nil
 	}
+	if data[0] == '{' && !bytes.ContainsAny(data, " \t\r\n") && json.Valid(data) {
+		return data, nil // as most programs write it
+	}
 	var b bytes.Buffer
 	b.Grow(len(data))
 	if err := json.Compact(&b, data); err != nil {
