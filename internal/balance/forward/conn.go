@@ -165,7 +165,9 @@ func (c *conn) readHead() bool {
 func (c *conn) waitForRequest() bool {
 	c.mu.Lock()
 	c.idle = true
-	_ = c.nc.SetReadDeadline(time.Now().Add(c.f.o.Timeouts.KeepAlive))
+	if !c.stream { // whose request has come already
+		_ = c.nc.SetReadDeadline(time.Now().Add(c.f.o.Timeouts.KeepAlive))
+	}
 	if c.f.draining.Load() && !c.stream {
 		c.idle = false
 	}

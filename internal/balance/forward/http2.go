@@ -330,6 +330,7 @@ func (h *http2Front) answer(w http.ResponseWriter, a *http.Response, r *bufio.Re
 			return true
 		}
 		if err != nil {
+			_ = out.Flush() // what came is the client's; the end is not
 			return false
 		}
 	}
