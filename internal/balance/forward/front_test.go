@@ -300,6 +300,36 @@ func TestCleartextHTTP2(t *testing.T) {
 	})
 }
 
+// Of an answer whose upstream ends behind the head a client of HTTP/2 gets the
+// head, and then no end.
+func TestHTTP2HeadOfACutAnswer(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for c, err := l.Accept(); err == nil; c, err = l.Accept() {
+			_, _ = http.ReadRequest(bufio.NewReader(c)) // it is the only one there is
+			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n")
+			_ = c.Close()
+		}
+	}()
+	u := &forward.Upstream{Name: "dying", Address: l.Addr().(*net.TCPAddr).AddrPort()}
+	address := startFront(t, forward.Options{Director: forwardtest.NewDirector(t, u), CleartextHTTP2: true})
+	transport := &http.Transport{Protocols: new(http.Protocols)}
+	transport.Protocols.SetUnencryptedHTTP2(true)
+	defer transport.CloseIdleConnections()
+	a, err := (&http.Client{Transport: transport, Timeout: wait}).Get("http://" + address.String() + "/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Body.Close() //nolint:errcheck // it was only read
+	if _, err := io.ReadAll(a.Body); err == nil || a.StatusCode != http.StatusOK {
+		t.Errorf("answered %d and an end, %v", a.StatusCode, err)
+	}
+}
+
 // A refusal is written as the rest of the product writes problems.
 func TestRefusalIsAProblem(t *testing.T) {
 	for status, code := range map[int]polymath.Code{
