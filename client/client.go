@@ -75,7 +75,8 @@ type Request struct {
 	Attempts uint8  // of a part that fails, up to 20; 0 is 4
 	SkipDead bool   // answer without the units that cannot be calculated
 	// NotBefore and Deadline are when to begin, and when to fail unless
-	// finished. Zero: at once, and never.
+	// finished. Zero: at once, and never. A Deadline that has passed, or is not
+	// after NotBefore, is refused.
 	NotBefore, Deadline time.Time
 	// Key makes the request idempotent over processes and restarts: with the
 	// same Key and the same request it leads to the same job, for at least an
