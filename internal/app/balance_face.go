@@ -28,7 +28,8 @@ type balanceFace struct {
 	listeners []net.Listener
 	keys      *keypair // nil: plain
 	threads   int
-	cut       context.CancelFunc // of a retired one: its time is up; nil: it is not
+	going     context.Context    // of a retired one: ends with its time; nil: it is not
+	cut       context.CancelFunc // ends it now
 	serving   sync.WaitGroup
 	fail      context.CancelCauseFunc
 }

@@ -193,35 +193,38 @@ func (s *balanceFaces) adopt(p *facePlan, told func(), limit time.Duration) {
 		if !slices.ContainsFunc(p.all, func(n *balanceFace) bool { return n.sockets == f.sockets }) {
 			f.unlisten()
 		}
+		s.leaving.Go(func() { s.leave(f) }) // not before: it would find nobody there
 	}
 }
 
-// put has a face leave, for so long at most. The caller holds mu.
+// put puts a face among the old, for so long at most. The caller holds mu.
 func (s *balanceFaces) put(f *balanceFace, limit time.Duration) {
 	if over := len(s.old) - mostRetired; over >= 0 { // those before it are being cut
 		s.log.Warn("too many earlier settings have connections left: the oldest are cut", "of", s.old[over].url(), "most", mostRetired)
 		s.old[over].cut()
 	}
-	ctx, cut := context.WithTimeout(s.open, limit)
-	f.cut = cut
+	f.going, f.cut = context.WithTimeout(s.open, limit)
 	s.old = append(s.old, f)
-	s.leaving.Go(func() {
-		f.left(ctx)
-		cut()
-		grace := cutGrace
-		if s.open.Err() != nil {
-			grace = exchangeLimit
-		}
-		ctx, cancel := context.WithTimeout(context.Background(), grace)
-		defer cancel()
-		if err := f.shut(ctx); err != nil {
-			s.log.Warn("some connections were cut that came before the configuration changed", "at", f.url(), "error", err)
-		}
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.old = slices.DeleteFunc(s.old, func(o *balanceFace) bool { return o == f })
-		s.share()
-	})
+}
+
+// leave waits until nobody is left at a face that has retired, or its time is up,
+// and ends it.
+func (s *balanceFaces) leave(f *balanceFace) {
+	f.left(f.going)
+	f.cut()
+	grace := cutGrace
+	if s.open.Err() != nil {
+		grace = exchangeLimit
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), grace)
+	defer cancel()
+	if err := f.shut(ctx); err != nil {
+		s.log.Warn("some connections were cut that came before the configuration changed", "at", f.url(), "error", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.old = slices.DeleteFunc(s.old, func(o *balanceFace) bool { return o == f })
+	s.share()
 }
 
 // share lets Go use a processor more than there are event loops: one that is busy

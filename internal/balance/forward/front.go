@@ -32,11 +32,12 @@ type Front struct {
 	retiring chan struct{}  // closed then
 	draining atomic.Bool    // and those that are idle at once; nobody new is taken
 	live     sync.WaitGroup // goroutines of connections, and the reaper
-	left     chan struct{}  // has one when a connection has ended that was the last
+	left     chan struct{}  // has one when a connection, or Serve, has ended that was the last
 
 	mu        sync.Mutex
 	conns     map[*conn]struct{}
 	listeners map[net.Listener]struct{}
+	accepting int // calls of Serve: each may have a client that is in conns only soon
 	ended     bool
 	empty     chan struct{} // closed when the front drains and has no connection
 	vacated   bool          // empty is closed
@@ -79,8 +80,15 @@ func (f *Front) Serve(l net.Listener) error {
 		return l.Close()
 	}
 	f.listeners[l] = struct{}{}
+	f.accepting++
 	f.mu.Unlock()
-	defer func() { _ = l.Close() }()
+	defer func() {
+		_ = l.Close()
+		f.mu.Lock()
+		f.accepting--
+		f.tellEmpty()
+		f.mu.Unlock()
+	}()
 	wait := time.Duration(0)
 	for {
 		nc, err := l.Accept()
@@ -165,13 +173,21 @@ func (f *Front) remove(c *conn) {
 	f.mu.Lock()
 	delete(f.conns, c)
 	f.vacate()
-	if len(f.conns) == 0 {
+	f.tellEmpty()
+	f.mu.Unlock()
+}
+
+// isEmpty reports whether there is nobody, nor about to be. The caller holds mu.
+func (f *Front) isEmpty() bool { return len(f.conns)+f.accepting == 0 }
+
+// tellEmpty tells who waits in Empty. The caller holds mu.
+func (f *Front) tellEmpty() {
+	if f.isEmpty() {
 		select {
 		case f.left <- struct{}{}:
 		default: // it is told already
 		}
 	}
-	f.mu.Unlock()
 }
 
 // vacate tells who waits for the last connection. The caller holds mu.

@@ -40,13 +40,14 @@ func (f *Front) retire() {
 	clear(f.listeners)
 }
 
-// Empty waits until there is no connection, or ctx ends. It has one caller.
+// Empty waits until a front that was retired has no connection, and none that it
+// has just accepted, or until ctx ends. It has one caller.
 func (f *Front) Empty(ctx context.Context) {
 	for {
 		f.mu.Lock()
-		n := len(f.conns)
+		empty := f.isEmpty()
 		f.mu.Unlock()
-		if n == 0 {
+		if empty {
 			return
 		}
 		select {

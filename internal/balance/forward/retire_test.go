@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/polymath-run/polymath/internal/balance/forward"
 	"github.com/polymath-run/polymath/internal/balance/forward/forwardtest"
@@ -117,8 +118,12 @@ func retireTo(t *testing.T, from, to int) {
 	after := overSockets(t, s, up, to)
 	before.retire()
 	close(gate)
-	if a, _ := readWhole(t, busyIn); a.StatusCode != http.StatusOK || !a.Close {
+	a, _ := readWhole(t, busyIn)
+	if a.StatusCode != http.StatusOK {
 		t.Errorf("the answer that was under way: %+v", a)
+	}
+	for closing := a.Close; !closing; { // a loop hears of it in its next round
+		closing = ask(busy, busyIn)
 	}
 	mustEnd(t, busyIn)
 	if !ask(idle, idleIn) {
@@ -198,4 +203,89 @@ func TestSocketsBeside(t *testing.T) {
 	if wide, err := forward.Listen(all, false); err == nil || !strings.Contains(err.Error(), "in use") {
 		t.Errorf("taken beside somebody: %v, %v", wide, err)
 	}
+}
+
+// lateListener has accepted a client that it has not told of yet. Closing it
+// changes nothing about that.
+type lateListener struct {
+	net.Listener
+	clients chan net.Conn
+}
+
+func (l *lateListener) Accept() (net.Conn, error) {
+	if c, ok := <-l.clients; ok {
+		return c, nil
+	}
+	return nil, net.ErrClosed
+}
+
+// TestRetireTakesWhoWasAccepted: a front that retires is not empty before a
+// client it has accepted at this moment is served.
+func TestRetireTakesWhoWasAccepted(t *testing.T) {
+	f, err := forward.NewFront(forward.Options{
+		Director: forwardtest.NewDirector(t, handled(t, tellsHeader)), Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	inner, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, r := dialFront(t, inner.Addr().(*net.TCPAddr).AddrPort())
+	accepted, err := inner.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &lateListener{inner, make(chan net.Conn)}
+	served := make(chan error, 1)
+	go func() { served <- f.Serve(l) }()
+	l.clients <- accepted // Serve has begun
+	tell(t, c, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+	readWhole(t, r)
+	other, in := dialLate(t)
+	f.Retire()
+	tell(t, c, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+	readWhole(t, r)
+	mustEnd(t, r)
+	short, cancel := context.WithTimeout(t.Context(), moment)
+	defer cancel()
+	if f.Empty(short); short.Err() == nil {
+		t.Error("the front is empty, with a client it may have accepted")
+	}
+	l.clients <- in
+	close(l.clients)
+	tell(t, other, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+	late := bufio.NewReader(other)
+	if a, _ := readWhole(t, late); a.StatusCode != http.StatusOK || !a.Close {
+		t.Errorf("%+v", a)
+	}
+	mustEnd(t, late)
+	ctx, cancel := context.WithTimeout(t.Context(), wait)
+	defer cancel()
+	f.Empty(ctx)
+	if err := f.Shutdown(ctx); err != nil {
+		t.Error(err)
+	}
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+}
+
+// moment is how long is waited for what must not happen.
+const moment = 20 * time.Millisecond
+
+// dialLate gives both ends of a connection.
+func dialLate(t *testing.T) (client, server net.Conn) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	client, _ = dialFront(t, l.Addr().(*net.TCPAddr).AddrPort())
+	if server, err = l.Accept(); err != nil {
+		t.Fatal(err)
+	}
+	return client, server
 }
