@@ -116,7 +116,7 @@ func (a *App) open(ctx context.Context, o Options) error {
 		log = watched{entries, a.fail}
 	}
 	a.node, err = node.Open(ctx, node.Options{
-		Name: nodeName, Journal: log, Checkpoints: checkpoints, Archive: finished, Log: o.Log,
+		Name: nodeName, Journal: log, Checkpoints: checkpoints, Archive: finished, Log: o.Log, Patient: o.Serving,
 		Ready: o.Ready, Observe: o.Observe,
 	})
 	if err != nil {

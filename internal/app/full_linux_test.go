@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/polymath-run/polymath"
 )
@@ -102,4 +104,76 @@ func TestFullDisk(t *testing.T) {
 	if got := finish(t, a, last.Job); strings.Count(got, "y") == 0 && strings.Count(got, "n") == 0 {
 		t.Errorf("the result is %.40q", got)
 	}
+}
+
+// TestFullArchiveIsWaitedOut: a server whose journal still has room when the
+// disk is full refuses what it cannot keep, reads on, and goes on by itself.
+func TestFullArchiveIsWaitedOut(t *testing.T) {
+	const kib, ample = 256 << 10, 512 << 10
+	disk := mountSmall(t, kib)
+	options := Options{Directory: filepath.Join(disk, "data"), Log: slog.New(slog.DiscardHandler), Serving: true}
+	a, err := Open(t.Context(), options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(disk, "ballast"), make([]byte, kib<<10), 0o600); !errors.Is(err, syscall.ENOSPC) {
+		t.Fatalf("filling the disk: %v", err)
+	}
+	job := request(t, "isprime", `{"numbers":[`+strings.TrimSuffix(strings.Repeat("1000003,", 8000), ",")+`]}`)
+	var ended []polymath.JobID
+	for err == nil && len(ended) < 2000 {
+		err = soon(t, func(ctx context.Context) error {
+			id, _, err := a.node.Submit(ctx, job.Tenant, job.Spec)
+			if err == nil {
+				err = a.node.Cancel(ctx, id)
+			}
+			if err == nil {
+				ended = append(ended, id)
+			}
+			return err
+		})
+	}
+	t.Logf("after %d jobs: %v", len(ended), err)
+	submit := func(ctx context.Context) error {
+		_, _, err := a.node.Submit(ctx, job.Tenant, job.Spec)
+		return err
+	}
+	err = soon(t, submit)
+	if polymath.CodeOf(err) != polymath.Unavailable || !strings.Contains(err.Error(), "nothing was changed") ||
+		!strings.Contains(err.Error(), "no space left for the archive") {
+		t.Errorf("on the full disk: %v", err)
+	}
+	if got, _, err := a.node.Job(ended[0]); err != nil || got.State != polymath.Cancelled {
+		t.Errorf("reading on the full disk: %v, %v", got.State, err)
+	}
+
+	resize(t, disk, ample)
+	for limit := time.Now().Add(time.Minute); soon(t, submit) != nil; {
+		if time.Now().After(limit) {
+			t.Fatal("with space nothing goes on")
+		}
+	}
+	select {
+	case <-a.Failed():
+		t.Fatalf("it has failed: %v", a.Err())
+	default:
+	}
+	shut(t, a)
+	if a, err = Open(t.Context(), options); err != nil {
+		t.Fatal(err)
+	}
+	defer shut(t, a)
+	for _, id := range ended {
+		if got, _, err := a.node.Job(id); err != nil || got.State != polymath.Cancelled {
+			t.Fatalf("job %v is %v, %v", id, got.State, err)
+		}
+	}
+}
+
+// soon calls f with little time.
+func soon(t *testing.T, f func(context.Context) error) error {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	return f(ctx)
 }

@@ -107,27 +107,43 @@ func (b *batch) add(at polymath.Index, fx *ledger.Effects, keepJobs int64) {
 	}
 }
 
+// Room returns once there is room for the effects of another entry, which the
+// next Put finds then. It waits while the disk lags behind by two batches. When
+// the disk is full it returns an error that wraps ErrFull as soon as there is no
+// room in memory either; asking again works once there is space.
+func (a *Archive) Room() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.room()
+}
+
+// room is Room. a.mu is held, but for while it waits.
+func (a *Archive) room() error {
+	for a.filling.isFull() || a.closed || a.fatal {
+		if a.closed || a.failure != nil {
+			return fmt.Errorf("archive: %w", a.refusal())
+		}
+		if err := a.wait(context.Background()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Put takes the effects of the entry at an index, in the order of the journal,
 // and keeps nothing of fx. What it takes is visible to readers at once and
 // durable after a Flush. An entry that is contained already changes nothing.
 //
-// Put blocks while the disk lags behind by two batches. When the disk is full
-// it returns an error that wraps ErrFull as soon as there is no room in memory
-// either: the entry was not taken, and putting it again works once there is
-// space.
+// Without Room it waits, or returns what Room does: the entry was not taken, and
+// putting it again works once there is space.
 func (a *Archive) Put(at polymath.Index, fx *ledger.Effects) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if at.Compare(a.filling.last) <= 0 {
 		return nil
 	}
-	for a.filling.isFull() || a.closed || a.fatal {
-		if a.closed || a.failure != nil {
-			return fmt.Errorf("archive: put: %w", a.refusal())
-		}
-		if err := a.wait(context.Background()); err != nil {
-			return err
-		}
+	if err := a.room(); err != nil {
+		return err
 	}
 	idle := a.filling.isEmpty()
 	a.filling.add(at, fx, a.options.KeepJobs.Milliseconds())

@@ -36,6 +36,9 @@ const (
 
 // Archive keeps what left the ledger. See package archive for the real one.
 type Archive interface {
+	// Room is asked for before the effects of an entry are made, which Put
+	// then takes. An error that a full disk explains passes.
+	Room() error
 	// Put takes the effects of the entry at an index. It copies what it
 	// keeps. An entry it has already is not put again.
 	Put(at polymath.Index, fx *ledger.Effects) error
@@ -91,7 +94,8 @@ type Core struct {
 	waits    map[polymath.JobID][]*waiter
 	seats    map[polymath.Ref]bool
 	keep     keeper
-	ready    bool // replay is over
+	ready    bool  // replay is over
+	full     error // why commands are refused for now, or nil
 }
 
 // call is a command on its way, and whom to tell.
@@ -135,6 +139,10 @@ func (c *Core) Ready() {
 // Propose has a command applied and tells done its answer: once, after it was
 // applied, or when it certainly will not be. The answer is never a guess.
 func (c *Core) Propose(cmd ledger.Command, done func(ledger.Answer)) {
+	if c.full != nil {
+		done(ledger.Answer{Err: c.full})
+		return
+	}
 	if len(c.calls) >= MaxWaitingCalls {
 		done(ledger.Answer{Err: polymath.Errorf(polymath.Overloaded,
 			"%d commands wait for the journal already: try again later", MaxWaitingCalls)})
@@ -157,10 +165,19 @@ func (c *Core) Submit(s *ledger.Submit, done func(ledger.Answer)) {
 	c.Propose(s, done)
 }
 
+// Full has commands refused from now on, because of an error; nil: no more. What
+// was proposed before waits.
+func (c *Core) Full(err error) { c.full = err }
+
 // Apply posts the next record of the journal. An error means that this node
 // must stop: the entry is of a newer version, or the archive cannot take what
 // came of it; what the record says is not lost, and a restart comes back to it.
+// After one that says that there is no room nothing was done, and the record may
+// be posted again.
 func (c *Core) Apply(r journal.Record) error {
+	if err := c.cfg.Archive.Room(); err != nil {
+		return err // before the ledger: it must not be ahead of the archive
+	}
 	if err := c.ledger.Apply(r.Index, r.Entry, &c.fx); err != nil {
 		return err
 	}

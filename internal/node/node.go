@@ -56,6 +56,9 @@ type Options struct {
 	Checkpoints *checkpoint.Store
 	Archive     DurableArchive
 	Log         *slog.Logger
+	// Patient: a disk that is too full for the archive is waited out, and
+	// commands are refused meanwhile. Otherwise it ends the node.
+	Patient bool
 	// Ready is shown the ledger once, when the node has caught up with its
 	// journal and before Observe hears of anything; nil: nobody is. It must
 	// keep nothing of the ledger and not call the node.
@@ -237,26 +240,61 @@ func (n *Node) appendLoop(ctx context.Context, lane int) {
 // follow feeds the core the journal.
 func (n *Node) follow(ctx context.Context, after polymath.Index, sum journal.Checksum) {
 	err := n.options.Journal.Follow(ctx, after, sum, func(records []journal.Record) error {
-		var err error
-		n.do(func(c *Core) {
-			for _, r := range records {
-				if err = c.Apply(r); err != nil {
-					return
-				}
-				n.growth.entries++
-				n.growth.bytes += len(r.Entry)
+		records, err := n.apply(records)
+		for n.options.Patient && errors.Is(err, archive.ErrFull) {
+			if err = n.awaitRoom(ctx, err); err == nil {
+				records, err = n.apply(records)
 			}
-			close(n.moved)
-			n.moved = make(chan struct{})
-			if n.growth.bytes >= checkpointBytes || n.growth.entries >= checkpointEntries {
-				signal(n.image)
-			}
-		})
+		}
 		return err
 	})
 	if ctx.Err() == nil {
 		n.fail(explain(err))
 	}
+}
+
+// apply feeds the core records, and gives back those from the one on that it
+// cannot take.
+func (n *Node) apply(records []journal.Record) (rest []journal.Record, err error) {
+	n.do(func(c *Core) {
+		for rest = records; len(rest) > 0; rest = rest[1:] {
+			if err = c.Apply(rest[0]); err != nil {
+				break
+			}
+			n.growth.entries++
+			n.growth.bytes += len(rest[0].Entry)
+		}
+		close(n.moved)
+		n.moved = make(chan struct{})
+		if n.growth.bytes >= checkpointBytes || n.growth.entries >= checkpointEntries {
+			signal(n.image)
+		}
+	})
+	return rest, err
+}
+
+// roomPause is how long nobody looks whether the archive has room again.
+const roomPause = 500 * time.Millisecond
+
+// awaitRoom has commands refused for as long as the archive has no room because
+// of an error. It returns another error, or nil once there is room.
+func (n *Node) awaitRoom(ctx context.Context, full error) error {
+	n.options.Log.Error("nothing is taken until there is space again; nothing is lost", "error", full)
+	refusal := polymath.Errorf(polymath.Unavailable, "nothing was changed: %w", full)
+	n.do(func(c *Core) { c.Full(refusal) })
+	tick := time.NewTicker(roomPause)
+	defer tick.Stop()
+	for errors.Is(full, archive.ErrFull) {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+			full = n.options.Archive.Room()
+		}
+	}
+	n.options.Log.Info("there is space again")
+	n.do(func(c *Core) { c.Full(nil) })
+	return full
 }
 
 // explain adds what to do to the errors of Follow that end a node.

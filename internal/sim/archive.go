@@ -27,6 +27,9 @@ func newArchive(w *world) *archive {
 }
 
 // Put implements node.Archive.
+// Room is always there.
+func (a *archive) Room() error { return nil }
+
 func (a *archive) Put(at polymath.Index, fx *ledger.Effects) error {
 	if at.Compare(a.durable) <= 0 {
 		return nil
