@@ -120,9 +120,8 @@ func (f *balanceFace) retire() {
 	}
 }
 
-// unlisten ends listening at the address of a retired face, which takes those who
-// wait there.
-func (f *balanceFace) unlisten() { f.sockets.Close(func(c net.Conn) { f.front.Take(c, nil) }) }
+// take serves a client that nobody has accepted before listening ended.
+func (f *balanceFace) take(c net.Conn) { f.front.Take(c, nil) }
 
 // left waits until a retired face has no connection, or ctx ends.
 func (f *balanceFace) left(ctx context.Context) {

@@ -188,13 +188,17 @@ func (s *balanceFaces) adopt(p *facePlan, told func(), limit time.Duration) {
 	for _, f := range p.fresh {
 		f.serve()
 	}
+	var closing sync.WaitGroup // here: the next configuration may want the address again
 	for _, f := range going {
 		f.retire()
-		if !slices.ContainsFunc(p.all, func(n *balanceFace) bool { return n.sockets == f.sockets }) {
-			f.unlisten()
-		}
-		s.leaving.Go(func() { s.leave(f) }) // not before: it would find nobody there
+		closing.Go(func() {
+			if !slices.ContainsFunc(p.all, func(n *balanceFace) bool { return n.sockets == f.sockets }) {
+				f.sockets.Leave(f.take)
+			}
+			s.leaving.Go(func() { s.leave(f) }) // not before: it would find nobody there
+		})
 	}
+	closing.Wait()
 }
 
 // put puts a face among the old, for so long at most. The caller holds mu.
@@ -275,7 +279,7 @@ func (s *balanceFaces) shut() error {
 	for i, f := range now {
 		shutting.Go(func() {
 			f.retire()
-			f.unlisten()
+			f.sockets.Close(f.take)
 			errs[i] = f.shut(ctx)
 			if errors.Is(errs[i], context.DeadlineExceeded) {
 				errs[i] = fmt.Errorf("some exchanges at %s did not end within %v and were cut", f.url(), exchangeLimit)

@@ -159,8 +159,13 @@ func retireTo(t *testing.T, from, to int) {
 }
 
 // TestSocketsGiveAwayWhoWaits: those nobody has accepted are given to somebody
-// when listening ends.
+// when listening ends, however it does.
 func TestSocketsGiveAwayWhoWaits(t *testing.T) {
+	t.Run("close", func(t *testing.T) { giveAway(t, (*forward.Sockets).Close) })
+	t.Run("leave", func(t *testing.T) { giveAway(t, (*forward.Sockets).Leave) })
+}
+
+func giveAway(t *testing.T, end func(*forward.Sockets, func(net.Conn))) {
 	s, err := forward.Listen(netip.MustParseAddrPort("127.0.0.1:0"), false)
 	if err != nil {
 		t.Fatal(err)
@@ -171,7 +176,7 @@ func TestSocketsGiveAwayWhoWaits(t *testing.T) {
 		tell(t, c, "hello")
 	}
 	n := 0
-	s.Close(func(c net.Conn) {
+	end(s, func(c net.Conn) {
 		text := make([]byte, len("hello"))
 		if _, err := io.ReadFull(c, text); err != nil || string(text) != "hello" {
 			t.Errorf("%q, %v", text, err)
@@ -182,7 +187,7 @@ func TestSocketsGiveAwayWhoWaits(t *testing.T) {
 	if n != some {
 		t.Errorf("%d of %d were given", n, some)
 	}
-	s.Close(func(net.Conn) { t.Error("given twice") })
+	end(s, func(net.Conn) { t.Error("given twice") })
 }
 
 // TestSocketsBeside: an address that is somebody's is refused, also where the port

@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"time"
 )
 
 // Sockets listen at an address. Forwarders take clients from them, one after the
@@ -48,18 +49,36 @@ func (s *Sockets) Listeners() ([]net.Listener, error) {
 	return out, nil
 }
 
-// Close stops listening. Those who waited until now are given to take, or, where
-// it is nil, lost.
-func (s *Sockets) Close(take func(net.Conn)) {
+// lastCall is how long those are still taken in who are about to connect when
+// listening ends: who has heard that he is welcome, and has not said so yet, is
+// lost otherwise.
+const lastCall = 200 * time.Millisecond
+
+// callEvery is how often it is looked for them meanwhile.
+const callEvery = 10 * time.Millisecond
+
+// Close stops listening at once. Those who wait are given to take, or, where it
+// is nil, lost.
+func (s *Sockets) Close(take func(net.Conn)) { s.end(take, 0) }
+
+// Leave stops listening without a connection lost: nobody new is let in, which is
+// no refusal yet, and those who are about to connect are given to take, for 200 ms.
+// Others who have come to the address meanwhile ask again by themselves, some
+// time later, and find whoever is there then.
+func (s *Sockets) Leave(take func(net.Conn)) { s.end(take, lastCall) }
+
+func (s *Sockets) end(take func(net.Conn), linger time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.gone {
 		return
 	}
 	s.gone = true
+	var ending sync.WaitGroup
 	for i := range s.all {
-		s.all[i].end(take)
+		ending.Go(func() { s.all[i].end(take, linger) })
 	}
+	ending.Wait()
 }
 
 // release lets go of the sockets: forwarders that have them keep them.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"syscall"
+	"time"
 )
 
 // listening is one socket.
@@ -114,21 +115,47 @@ func (l *listening) listener() (net.Listener, error) {
 
 // end stops listening, for all who have descriptors of it, once those who wait
 // are taken.
-func (l *listening) end(take func(net.Conn)) {
-	for l.listed && take != nil {
+func (l *listening) end(take func(net.Conn), linger time.Duration) {
+	if l.listed && take != nil {
+		if linger > 0 && syscall.AttachLsf(int(l.fd), noSYN()) != nil { //nolint:staticcheck // what replaces it is another module
+			linger = 0
+		}
+		l.takeAll(take)
+		for left := linger; left > 0; left -= callEvery {
+			<-time.After(callEvery)
+			l.takeAll(take)
+		}
+	}
+	_ = syscall.Shutdown(int(l.fd), syscall.SHUT_RDWR)
+	closeSocket(l.fd)
+}
+
+// takeAll accepts those who wait.
+func (l *listening) takeAll(take func(net.Conn)) {
+	for {
 		fd, _, e := accept(l.fd)
 		if e == syscall.ECONNABORTED || e == syscall.EINTR {
 			continue
 		}
 		if e != fine {
-			break
+			return
 		}
 		if c, err := detached(fd); err == nil {
 			take(c)
 		}
 	}
-	_ = syscall.Shutdown(int(l.fd), syscall.SHUT_RDWR)
-	closeSocket(l.fd)
+}
+
+// noSYN is a filter that drops what a new connection begins with, and nothing
+// else.
+func noSYN() []syscall.SockFilter {
+	const flags, syn, all = 13, 0x02, 0xffff // of the TCP header, where the packet begins
+	return []syscall.SockFilter{
+		{Code: syscall.BPF_LD | syscall.BPF_B | syscall.BPF_ABS, K: flags},
+		{Code: syscall.BPF_JMP | syscall.BPF_JSET | syscall.BPF_K, Jt: 0, Jf: 1, K: syn},
+		{Code: syscall.BPF_RET | syscall.BPF_K, K: 0},
+		{Code: syscall.BPF_RET | syscall.BPF_K, K: all},
+	}
 }
 
 func (l *listening) release() { closeSocket(l.fd) }

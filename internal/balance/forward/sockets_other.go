@@ -11,9 +11,6 @@ import (
 // listening is one socket.
 type listening struct{ own *net.TCPListener }
 
-// lastCall is how long those are still accepted who wait when listening ends.
-const lastCall = 20 * time.Millisecond
-
 // Listen opens sockets at an address; port 0 takes a free one. Whether others of
 // this process listen beside is no matter here.
 func Listen(at netip.AddrPort, _ bool) (*Sockets, error) {
@@ -38,9 +35,9 @@ func (l *listening) listener() (net.Listener, error) {
 }
 
 // end stops listening once those who wait are taken.
-func (l *listening) end(take func(net.Conn)) {
+func (l *listening) end(take func(net.Conn), linger time.Duration) {
 	if take != nil {
-		_ = l.own.SetDeadline(time.Now().Add(lastCall))
+		_ = l.own.SetDeadline(time.Now().Add(max(linger, callEvery)))
 		for {
 			c, err := l.own.Accept()
 			if err != nil {
