@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // plan is what changes of a configuration.
@@ -51,6 +52,9 @@ func (c *cast) text(p plan) string {
 func (c *cast) usual() plan {
 	return plan{policy: "peak-ewma", retries: 2, admin: c.manage, threads: 4, connections: 10_000, idle: 256, head: "2s", keepAlive: "3s"}
 }
+
+// shortestWait is the least that a plan gives a client for its request.
+const shortestWait = time.Second
 
 // vary changes some of what connections are made with.
 func (c *cast) vary(p *plan, random *rand.Rand) {

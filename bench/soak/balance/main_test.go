@@ -75,6 +75,18 @@ func TestJudge(t *testing.T) {
 	}
 }
 
+// TestJudgeOfTheSlow: who took long to send a request may be told so, and nobody
+// else.
+func TestJudgeOfTheSlow(t *testing.T) {
+	for spent, want := range map[time.Duration]string{shortestWait: causeSlow, shortestWait - 1: ""} {
+		q := &question{id: "a-1", method: http.MethodGet, spent: spent}
+		got, _, err := q.read(bufio.NewReader(strings.NewReader("HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n")))
+		if got != want || (err == nil) != (want != "") {
+			t.Errorf("after %v: %q, %v", spent, got, err)
+		}
+	}
+}
+
 // TestOver: less than before is no leak, and makes none good.
 func TestOver(t *testing.T) {
 	if got := (census{descriptors: 5, goroutines: 2}).over(census{descriptors: 3, goroutines: 9}); got != (census{descriptors: 2}) {

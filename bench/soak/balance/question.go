@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 const (
@@ -25,11 +26,12 @@ const (
 type question struct {
 	id      string
 	method  string
-	size    int64  // of the answer
-	upload  int64  // of the request's body
-	chunked bool   // the upload
-	expect  bool   // the upload waits for 100
-	mode    string // of the answer
+	size    int64         // of the answer
+	upload  int64         // of the request's body
+	chunked bool          // the upload
+	expect  bool          // the upload waits for 100
+	mode    string        // of the answer
+	spent   time.Duration // on sending it
 }
 
 // newQuestion is one with little about it.
@@ -118,6 +120,9 @@ func (q *question) judge(a *http.Response) (cause string, err error) {
 	id := a.Header.Get(fieldID)
 	if id == "" && a.StatusCode >= http.StatusInternalServerError && a.Header.Get("Content-Type") == "application/problem+json" {
 		return q.refused(a)
+	}
+	if id == "" && a.StatusCode == http.StatusRequestTimeout && q.spent >= shortestWait {
+		return causeSlow, nil
 	}
 	right := causeRight
 	if a.StatusCode == http.StatusServiceUnavailable && q.mode == modeDoubt {

@@ -18,6 +18,7 @@ const (
 	causeBehind = "behind one that ended its connection"
 	causeDoubt  = "503 by an upstream"
 	causeLeft   = "the client left"
+	causeSlow   = "408, the client being slow"
 )
 
 // allowed are the titles of answers of the balancer's own that a request may get
