@@ -43,7 +43,7 @@ type called struct {
 func (c called) cut()         { _ = c.control.SetWriteDeadline(time.Unix(1, 0)) }
 func (c called) finish(error) { _ = c.control.SetReadDeadline(time.Unix(1, 0)) }
 
-// taken is a stream that took its connection over: it needs a third less
+// taken is a stream that took its connection over: it needs a sixth less
 // processor time than a call does.
 type taken struct{ stream *wire.Stream }
 
