@@ -324,7 +324,7 @@ func TestHTTP2HeadOfACutAnswer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer a.Body.Close() //nolint:errcheck // it was only read
+	defer a.Body.Close()
 	if _, err := io.ReadAll(a.Body); err == nil || a.StatusCode != http.StatusOK {
 		t.Errorf("answered %d and an end, %v", a.StatusCode, err)
 	}
