@@ -98,10 +98,14 @@ func (t *thread) forgetClient(c *client) {
 // readClient reads what a client sends, as far as somebody takes it.
 func (t *thread) readClient(c *client) {
 	c.waiting = false
-	if c.phase == idle && len(c.held) > 0 {
+	if c.phase == idle && len(c.held) > 0 && c.hedge == 0 { // else its head is known to be a part
 		t.parse(c, c.held)
 	}
 	for !c.closed {
+		if c.queued { // what is held comes first, and others before that
+			c.waiting = true
+			return
+		}
 		if c.phase == asking && (!c.partial || c.done || t.full(c)) {
 			if c.gone {
 				t.closeClient(c)

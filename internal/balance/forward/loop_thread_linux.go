@@ -147,7 +147,7 @@ func (t *thread) run() {
 	var events [eventsAtOnce]syscall.EpollEvent
 	for !t.over() {
 		n := ready(t.epoll, events[:])
-		if n == 0 {
+		if n == 0 && len(t.unfinished) == 0 {
 			n = await(t.epoll, events[:], t.wheel.next(t.now))
 		}
 		t.now = t.options.Now()
@@ -237,17 +237,20 @@ func (t *thread) later(s *sock) {
 	}
 }
 
-// finishUnfinished looks at those.
+// finishUnfinished looks at each of those once. Who has more to be seen to then
+// has it behind others: nobody has a loop for himself.
 func (t *thread) finishUnfinished() {
-	for i := 0; i < len(t.unfinished); i++ {
+	n := len(t.unfinished)
+	for i := range n {
 		s := t.unfinished[i]
-		t.unfinished[i] = nil
 		s.queued = false
 		if !s.closed {
 			t.readable(s)
 		}
 	}
-	t.unfinished = t.unfinished[:0]
+	if n > 0 {
+		t.unfinished = slices.Delete(t.unfinished, 0, n)
+	}
 }
 
 // readable reads, from whichever side.
