@@ -324,9 +324,11 @@ func (t *thread) writeClient(c *client) {
 		return
 	}
 	t.paceClient(c)
-	if u := c.link; u != nil && u.waiting {
-		t.paceLink(u)
-		t.readLink(u)
+	if u := c.link; u != nil {
+		t.paceLink(u) // whose turn it is again
+		if u.waiting {
+			t.readLink(u)
+		}
 	}
 }
 

@@ -204,6 +204,7 @@ func (t *thread) again(c *client, up *Upstream, begun time.Duration) bool {
 		c.second = u
 	}
 	t.ask(c, u, begun)
+	t.paceClient(c) // whose turn it is not before there is a connection
 	return true
 }
 

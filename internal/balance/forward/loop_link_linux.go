@@ -229,8 +229,8 @@ func (t *thread) readLink(u *link) {
 		if u.closed || u.of != c {
 			return
 		}
+		t.paceLink(u)
 		if n < scratchBytes && !u.ended {
-			t.paceLink(u)
 			return
 		}
 	}
