@@ -134,7 +134,7 @@ func (t *thread) closeLink(u *link) {
 func (t *thread) writeLink(u *link) {
 	if u.dialing {
 		code, err := syscall.GetsockoptInt(int(u.fd), syscall.SOL_SOCKET, syscall.SO_ERROR)
-		if err != nil || code != 0 {
+		if err != nil || code != 0 || itself(u.fd, u.pool.upstream.Address) {
 			t.fail(u, Unreached)
 			return
 		}

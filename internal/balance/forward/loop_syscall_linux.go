@@ -1,6 +1,7 @@
 package forward
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"syscall"
 	"time"
@@ -68,6 +69,22 @@ func accept(fd int32) (int32, netip.Addr, syscall.Errno) {
 		return int32(n), netip.AddrFrom4((*syscall.RawSockaddrInet4)(unsafe.Pointer(&from)).Addr), fine
 	}
 	return int32(n), netip.AddrFrom16(from.Addr).Unmap(), fine
+}
+
+// itself reports whether a socket that was connected to an address has got that
+// address for its own end, too: where nobody listens on a port that the system
+// gives to who connects, it may, and hears what it says.
+func itself(fd int32, to netip.AddrPort) bool {
+	var own syscall.RawSockaddrInet6 // has room for both
+	size := uint32(unsafe.Sizeof(own))
+	_, _, e := syscall.RawSyscall(syscall.SYS_GETSOCKNAME, uintptr(fd), uintptr(unsafe.Pointer(&own)), uintptr(unsafe.Pointer(&size)))
+	if port := (*[2]byte)(unsafe.Pointer(&own.Port)); e != fine || binary.BigEndian.Uint16(port[:]) != to.Port() {
+		return false
+	}
+	if own.Family == syscall.AF_INET {
+		return netip.AddrFrom4((*syscall.RawSockaddrInet4)(unsafe.Pointer(&own)).Addr) == to.Addr().Unmap()
+	}
+	return netip.AddrFrom16(own.Addr) == to.Addr().WithZone("")
 }
 
 // closeSocket closes it.
