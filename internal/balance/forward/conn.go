@@ -31,6 +31,7 @@ type conn struct {
 	facts   facts
 	out     []byte // what is written next
 	closing bool   // the connection ends with this exchange
+	parting bool   // and all is said, but the client may still be sending
 
 	writeUntil time.Time // the write deadline as it is set
 
@@ -90,9 +91,12 @@ func (c *conn) serve() {
 	}
 	for c.readHead() {
 		if !c.exchange() {
-			return
+			break
 		}
 		c.next()
+	}
+	if c.parting {
+		c.linger()
 	}
 }
 
@@ -187,13 +191,11 @@ func (c *conn) waitForRequest() bool {
 // exchange that a Director could judge.
 func (c *conn) reject(r *Refusal) {
 	c.out = r.Append(c.out[:0], false, true)
-	if c.write(c.out) == nil {
-		c.linger()
-	}
+	c.parting = c.write(c.out) == nil
 }
 
-// linger lets an answer arrive before the connection is closed: a client that
-// still sends would get a reset in its place.
+// linger lets answers arrive before the connection is closed: a client that still
+// sends would get a reset in their place. It may have sent further requests ahead.
 func (c *conn) linger() {
 	if c.stream || closeWrite(c.nc) != nil {
 		return
@@ -272,7 +274,7 @@ func (c *conn) refuse(r *Refusal) bool {
 		return false
 	}
 	if c.closing {
-		c.linger()
+		c.parting = true
 		return false
 	}
 	return c.body.ended.Load() || c.skip()

@@ -52,9 +52,8 @@ func (c *conn) relay(a *attempt) bool {
 	} else {
 		a.drop()
 	}
-	if c.closing && (!whole || len(c.in) > c.request.Size+c.body.early || len(c.after) > 0) {
-		c.linger()
-	}
+	// Of who has said that this request is the last nothing follows.
+	c.parting = c.closing && (!whole || !c.request.Close || len(c.in) > c.request.Size+c.body.early || len(c.after) > 0)
 	return true
 }
 
@@ -146,6 +145,7 @@ func (c *conn) part(a *attempt, k Kind) bool {
 	if k == Cut && !framed {
 		c.sever()
 	}
+	c.parting = k == Cut && framed
 	return false
 }
 

@@ -141,7 +141,7 @@ func (t *thread) passHead(u *link, c *client, data []byte, inPlace bool) {
 		u.chunks.Reset()
 	}
 	c.x.Status, c.x.Answered, c.spoken = r.Status, now, true
-	c.last = c.last || c.partial || u.body == http1.UntilClose || t.draining
+	c.last = c.last || c.partial || u.body == http1.UntilClose || t.loop.retired.Load()
 	t.out = r.Append(t.out[:0], data, &http1.Answer{Close: c.last, Extra: c.x.Fields})
 	head := len(t.out)
 	if begin := headroom + r.Size - head; inPlace && begin >= 0 {

@@ -43,6 +43,7 @@ type client struct {
 	hinted  bool // a 1xx was sent to the client
 	spoken  bool // the head of the answer was
 	last    bool // the connection ends with this exchange
+	bye     bool // so the client has said: nothing of it follows
 	done    bool // the answer is complete but for its sending
 
 	hedge  time.Duration // when a second upstream is asked; 0: not at all
@@ -270,10 +271,10 @@ func (t *thread) settle(c *client) {
 	t.end(c)
 	c.phase, c.done, c.spoken = idle, false, false
 	switch {
-	case c.last && (c.partial || c.waiting || len(c.held) > 0):
-		t.leave(c)
-	case c.last || t.ending && len(c.held) == 0:
+	case c.last && c.bye && !c.partial && !c.waiting && len(c.held) == 0:
 		t.closeClient(c)
+	case c.last || t.ending && len(c.held) == 0:
+		t.leave(c)
 	default:
 		t.wheel.set(&c.timer, t.now+t.options.Timeouts.KeepAlive)
 		if len(c.held) > 0 || c.waiting {
@@ -296,7 +297,8 @@ func (t *thread) end(c *client) {
 }
 
 // leave ends our side of a connection whose client may still be sending, and
-// reads on for a while: closing at once would destroy the answer on its way.
+// reads on for a while: closing at once would destroy answers on their way. What
+// a client has sent ahead may come at any time, so that none is there says nothing.
 func (t *thread) leave(c *client) {
 	c.phase, c.thrown = leaving, 0
 	t.buffers.put(c.held)

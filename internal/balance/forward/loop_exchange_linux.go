@@ -20,7 +20,7 @@ func (t *thread) begin(c *client, data []byte, taken int) {
 	t.joined = t.joined[:0]
 
 	c.phase, c.size, c.target, c.verb = asking, r.Size, r.Target, r.Verb
-	c.last, c.whole = r.Close, taken <= MaxReplay
+	c.last, c.bye, c.whole = r.Close, r.Close, taken <= MaxReplay
 	c.hinted, c.spoken, c.done, c.hedge = false, false, false, 0
 	method := r.Verb.String()
 	if r.Verb == http1.Other {
@@ -152,7 +152,7 @@ func (t *thread) ask(c *client, u *link, begun time.Duration) {
 func (t *thread) refuse(c *client, r *Refusal) {
 	t.stats.Refused++
 	c.x.Status, c.done = r.Status, true
-	c.last = c.last || c.partial || t.draining
+	c.last = c.last || c.partial || t.loop.retired.Load()
 	answer := r.Append(t.out[:0], c.verb == http1.HEAD, c.last)
 	if c.verb != http1.HEAD {
 		c.x.Sent = int64(len(r.Body()))
