@@ -21,7 +21,7 @@ func (c *conn) relay(a *attempt) bool {
 				return c.part(a, Abandoned)
 			}
 			c.pump.came.Store(true) // the client's turn, if it waited for this
-			a.expect(c.patience(true))
+			c.expectHead(a)
 			kind = c.hear(a, true)
 		}
 		if kind != Answered {

@@ -366,6 +366,19 @@ func (a *attempt) expect(timeout time.Duration) {
 	}
 }
 
+// expectHead sets how long the head behind an interim one may take. While a body
+// is carried there is no such time; where that ends, its end sets one, which may
+// be right now.
+func (c *conn) expectHead(a *attempt) {
+	a.expect(c.limited(endless))
+	switch {
+	case c.pump.cut.Load():
+		a.expect(c.limited(LingerTime))
+	case c.body.ended.Load():
+		a.expect(c.patience(true))
+	}
+}
+
 // isStale reports whether an idle connection has ended, or has something to
 // say that nobody asked for. It takes a system call, and no time.
 func isStale(nc net.Conn) bool {
