@@ -54,5 +54,15 @@ func terminalWidth() int {
 	if err != nil {
 		return 0
 	}
-	return max(width, 1)
+	return columns(width)
+}
+
+// columns is how wide a terminal is taken to be that says it has so many. Some
+// say 0, as those of serial lines do: they have what terminals have had since
+// the first ones.
+func columns(width int) int {
+	if width <= 0 {
+		return 80
+	}
+	return width
 }

@@ -150,12 +150,40 @@ func (p *pace) line(job *polymath.Job, working uint64, now time.Time, width int)
 		rate = float64(done-p.from) / elapsed
 	}
 	head := fmt.Sprintf("%s %5.1f %% ", printable(job.Function), 100*part)
-	tail := fmt.Sprintf(" %.4g units/s, %s", rate, p.remaining(job, done, rate, now))
-	if len(head)+len(tail) > width-1 { // the time that is left is what people look for
-		tail = " " + p.remaining(job, done, rate, now)
+	left := p.remaining(job, done, rate, now)
+	tail := " " + speed(rate) + " units/s, " + left
+	tail += strings.Repeat(" ", max(usualTail-len(tail), 0))
+	if len(head)+leastBar+len(tail) > width-1 {
+		tail = " " + left
 	}
-	text := head + bar(part, width-1-len(head)-len(tail)) + tail
+	bar := bar(part, width-1-len(head)-len(tail))
+	if bar == "" { // the time that is left is what people look for
+		tail = left
+		if len(head)+len(tail) > width-1 {
+			head = fmt.Sprintf("%.1f %% ", 100*part)
+		}
+		if len(head)+len(tail) > width-1 {
+			head = ""
+		}
+	}
+	text := strings.TrimRight(head+bar+tail, " ")
 	return text[:min(len(text), max(width-1, 0))]
+}
+
+// usualTail is the width of what stands behind the bar for most speeds and
+// times, so that the bar keeps its length while digits come and go.
+const usualTail = len(" 1230.5 units/s, 0:42 left")
+
+// speed writes a rate in few digits.
+func speed(rate float64) string {
+	const four = 9999.5 // from here on, four digits are one too few
+	for _, letter := range []string{"", "k", "M", "G", "T"} {
+		if rate < four {
+			return fmt.Sprintf("%.4g%s", rate, letter)
+		}
+		rate /= 1000
+	}
+	return fmt.Sprintf("%.4gP", rate)
 }
 
 // remaining says how long a job still takes, or took.

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -34,14 +35,17 @@ func TestPaceLine(t *testing.T) {
 		width   int
 		want    string
 	}{
-		{"nothing done yet", func(*polymath.Job) {}, 0, 0, 60, "primes  20.0 % [====>                   ] 0 units/s, ? left"},
+		{"nothing done yet", func(*polymath.Job) {}, 0, 0, 60, "primes  20.0 % [===>            ] 0 units/s, ? left"},
 		{"what was done before is no speed", func(j *polymath.Job) { j.Done = 400 }, 100, 10 * time.Second, 80,
-			"primes  50.0 % [====================>                   ] 30 units/s, 0:17 left"},
-		{"narrow", func(j *polymath.Job) { j.Done = 400 }, 0, 10 * time.Second, 20, "primes  40.0 %  0:3"},
+			"primes  50.0 % [==================>                 ] 30 units/s, 0:17 left"},
+		{"narrow", func(j *polymath.Job) { j.Done = 400 }, 0, 10 * time.Second, 20, "40.0 % 0:30 left"},
+		{"narrower", func(j *polymath.Job) { j.Done = 400 }, 0, 10 * time.Second, 12, "0:30 left"},
+		{"no room for the rate", func(j *polymath.Job) { j.Done = 400 }, 0, 10 * time.Second, 48, "primes  40.0 % [========>           ] 0:30 left"},
+		{"no room for the bar", func(j *polymath.Job) { j.Done = 400 }, 0, 10 * time.Second, 30, "primes  40.0 % 0:30 left"},
 		{"hours", func(j *polymath.Job) { j.Done = 201 }, 0, 10 * time.Second, 50, "primes  20.1 % [=>    ] 0.1 units/s, 2:13:10 left"},
 		{"never", func(j *polymath.Job) { j.Units, j.Done = 1<<60, 201 }, 0, time.Second, 0, ""},
 		{"dead units are behind us", func(j *polymath.Job) { j.Done, j.Dead = 400, 600 }, 0, time.Second, 60,
-			"primes 100.0 % [===================] 800 units/s, 0:00 left"},
+			"primes 100.0 % [================] 800 units/s, 0:00 left"},
 		{"over", func(j *polymath.Job) { j.Done, j.State = 1000, polymath.Succeeded }, 0, 75 * time.Second, 70,
 			"primes 100.0 % [================] 10.67 units/s, succeeded after 1:15"},
 		{"no units", func(j *polymath.Job) { j.Units, j.Done, j.State = 0, 0, polymath.Succeeded }, 0, 0, 70,
@@ -61,6 +65,44 @@ func TestPaceLine(t *testing.T) {
 				t.Errorf("%q has %d columns of %d: the cursor would wrap", got, len(got), c.width)
 			}
 		})
+	}
+}
+
+// TestPaceLineHoldsStill: what is on the line and how long the bar is do not change
+// from one picture to the next because the rate has a digit more.
+func TestPaceLineHoldsStill(t *testing.T) {
+	start := time.Unix(1_000_000, 0)
+	shape := func(done uint64, width int) string {
+		p := pace{begun: start}
+		job := polymath.Job{Function: "primes", State: polymath.Running, Units: 1_000_000}
+		p.line(&job, 0, start, width)
+		job.Done = done
+		line := p.line(&job, 0, start.Add(10*time.Second), width)
+		return fmt.Sprint(strings.Index(line, "["), strings.Index(line, "]"), strings.Contains(line, "units/s"))
+	}
+	for width := 8; width <= 120; width++ {
+		if a, b := shape(7770, width), shape(7773, width); a != b { // 777 and 777.3 units/s
+			t.Errorf("%d columns: begin and end of the bar and whether there is a rate: %s, then %s", width, a, b)
+		}
+	}
+}
+
+func TestSpeed(t *testing.T) {
+	for rate, want := range map[float64]string{
+		0: "0", 0.1: "0.1", 290.62: "290.6", 9999: "9999", 9999.9: "10k", 12345: "12.35k", 1234567: "1235k", 2.5e10: "25G", 7e13: "70T", 1e17: "100P",
+	} {
+		if got := speed(rate); got != want {
+			t.Errorf("%v is %q, want %q", rate, got, want)
+		}
+	}
+}
+
+// TestColumns: a terminal that does not know its width has progress on it, too.
+func TestColumns(t *testing.T) {
+	for said, want := range map[int]int{-1: 80, 0: 80, 1: 1, 132: 132} {
+		if got := columns(said); got != want {
+			t.Errorf("%d columns are taken for %d, want %d", said, got, want)
+		}
 	}
 }
 
@@ -137,5 +179,16 @@ func TestWatchIsInterrupted(t *testing.T) {
 	said := lines[len(lines)-1]
 	if !strings.Contains(said, "detached from "+a+" "+b) && !strings.Contains(said, "detached from "+b+" "+a) || !strings.HasPrefix(said, "polymath: ") {
 		t.Errorf("said %q", &stderr)
+	}
+}
+
+// TestDetachedAllCounts says of one job that it goes on, of several that they go on.
+func TestDetachedAllCounts(t *testing.T) {
+	o := &watchSettings{remote: remote{server: defaultServer}}
+	if err := o.detachedAll(&tracked{}, nil); !strings.Contains(err.Error(), ", which goes on: ") {
+		t.Error(err)
+	}
+	if err := o.detachedAll(&tracked{}, []*tracked{{}}); !strings.Contains(err.Error(), ", which go on: ") {
+		t.Error(err)
 	}
 }

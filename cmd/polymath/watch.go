@@ -172,7 +172,11 @@ func (o *watchSettings) detachedAll(first *tracked, others []*tracked) error {
 	if o.server != defaultServer {
 		back += " --server " + o.server
 	}
-	return polymath.Errorf(polymath.Interrupted, "detached from %s, which go on: '%s' comes back", ids, back)
+	they := "which goes on"
+	if len(names) > 1 {
+		they = "which go on"
+	}
+	return polymath.Errorf(polymath.Interrupted, "detached from %s, %s: '%s' comes back", ids, they, back)
 }
 
 // ended prints the end of one of several jobs; the error is that of the job.
