@@ -89,6 +89,9 @@ func (s *settings) listFunctions(args []string) error {
 	names := set.Names()
 	if len(args) > 0 {
 		if _, err := set.Get(args[0]); err != nil {
+			if _, err := all.Set(true).Get(args[0]); err == nil {
+				return forTrials(args[0])
+			}
 			return unknown("function", args[0], names)
 		}
 		names = args

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -108,7 +109,10 @@ func arguments(places []function.Param) string {
 	for i, p := range places {
 		names[i] = p.Name
 	}
-	return "at most the arguments " + strings.Join(names, " ")
+	if len(names) == 1 {
+		return "one argument, " + names[0]
+	}
+	return fmt.Sprintf("at most %d arguments, %s", len(names), strings.Join(names, " and "))
 }
 
 // listHint says how to give more values than there are arguments.

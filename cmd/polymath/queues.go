@@ -76,8 +76,11 @@ func (o *queueSettings) change(use, short string, patch func(*cobra.Command) (ap
 		Short:             short,
 		ValidArgsFunction: o.completer(queues),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) != 1 || args[0] == "" {
+			if len(args) != 1 {
 				return polymath.Errorf(polymath.InvalidArgument, "%s takes the name of one queue, not %d arguments", cmd.Name(), len(args))
+			}
+			if err := polymath.CheckName("queue", args[0]); err != nil {
+				return err
 			}
 			p, err := patch(cmd)
 			if err != nil {

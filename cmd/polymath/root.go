@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -67,6 +68,7 @@ func run(ctx context.Context, args []string, s surroundings) int {
 
 // rootCommand is the whole tree of commands.
 func rootCommand(s *settings) *cobra.Command {
+	asked := false // for the version
 	root := &cobra.Command{
 		Use:   "polymath",
 		Short: "Calculate on every core, survive any crash, count every result exactly once",
@@ -86,12 +88,17 @@ func rootCommand(s *settings) *cobra.Command {
 			return s.check()
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
+			switch {
+			case len(args) > 0:
 				return unknown("command", args[0], subcommands(cmd))
+			case asked:
+				return s.printVersion()
 			}
 			return cmd.Help()
 		},
 	}
+	root.Flags().BoolVar(&asked, "version", false, "print the version of the program")
+	annotate(root.Flags(), typedOnly, "version")
 	flags := root.PersistentFlags()
 	flags.StringVar(&s.data, "data", "", "the `directory` of the data (default $XDG_STATE_HOME/polymath or ~/.local/state/polymath)")
 	flags.StringVar(&s.config, "config", "", "the configuration `file` (default $XDG_CONFIG_HOME/polymath/config.yaml or ~/.config/polymath/config.yaml)")
@@ -104,6 +111,7 @@ func rootCommand(s *settings) *cobra.Command {
 		deadCommand(s), queuesCommand(s), workersCommand(s), balanceCommand(s),
 		verifyCommand(s), functionsCommand(s), simCommand(s), manCommand(s), versionCommand(s))
 	refuseStrangers(root)
+	plainNumbers(root)
 	return root
 }
 
@@ -215,18 +223,50 @@ func expected(err error) error {
 		return err
 	}
 	kind := bad.GetFlag().Value.Type()
-	switch {
-	case kind == "bool":
+	_, usage := pflag.UnquoteUsage(bad.GetFlag())
+	switch kind {
+	case "bool":
 		kind = "true or false"
-	case kind == "duration":
+	case "duration":
 		kind = "a duration such as 90s or 12h"
-	case strings.HasPrefix(kind, "int"), strings.HasPrefix(kind, "uint"):
+	case numberType:
+		if wholeNumber.MatchString(bad.GetValue()) {
+			return fmt.Errorf("--%s is %.40s, which is out of range: %s", bad.GetFlag().Name, bad.GetValue(), usage)
+		}
 		kind = "a whole number"
 	default:
 		return err
 	}
-	_, usage := pflag.UnquoteUsage(bad.GetFlag())
 	return fmt.Errorf("--%s is %.40q: it must be %s (%s)", bad.GetFlag().Name, bad.GetValue(), kind, usage)
+}
+
+// wholeNumber is what a person would call one, however large it is.
+var wholeNumber = regexp.MustCompile(`^[+-]?[0-9]+$`)
+
+// goInteger is the flag package's word for one.
+var goInteger = regexp.MustCompile(`^u?int[0-9]*$`)
+
+// numberType is what help calls a whole number.
+const numberType = "number"
+
+// number is the value of a flag whose size in bits is nothing to its user.
+type number struct{ pflag.Value }
+
+// Type is the word in the help.
+func (number) Type() string { return numberType }
+
+// plainNumbers has help say number where the flag package says uint32.
+func plainNumbers(cmd *cobra.Command) {
+	plain := func(f *pflag.Flag) {
+		if goInteger.MatchString(f.Value.Type()) {
+			f.Value = number{f.Value}
+		}
+	}
+	cmd.PersistentFlags().VisitAll(plain)
+	cmd.Flags().VisitAll(plain)
+	for _, c := range cmd.Commands() {
+		plainNumbers(c)
+	}
 }
 
 // refuseStrangers has help and completion refuse what they know nothing of.

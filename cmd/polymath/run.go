@@ -68,7 +68,7 @@ comes back to it.`,
 func (r *runSettings) runFunction(cmd *cobra.Command, f function.Function, args []string) error {
 	d := f.Describe()
 	if d.Dev && !r.dev && r.server == "" {
-		return polymath.Errorf(polymath.InvalidArgument, "the function %s is for trials: it is offered with --dev", d.Name)
+		return forTrials(d.Name)
 	}
 	if err := r.checkOptions(); err != nil {
 		return err
@@ -90,6 +90,11 @@ func (r *runSettings) runFunction(cmd *cobra.Command, f function.Function, args 
 		return r.runThere(cmd.Context(), r.request(d.Name, spec.Input))
 	}
 	return err
+}
+
+// forTrials refuses a function that nobody wants by accident.
+func forTrials(name string) error {
+	return polymath.Errorf(polymath.InvalidArgument, "the function %s is for trials: it is offered with --dev", name)
 }
 
 // runForeign runs a function that is not built in, where a server is named.

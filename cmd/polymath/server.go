@@ -175,6 +175,7 @@ back what it holds; when it is killed, its work runs elsewhere within seconds.`,
 				}
 			}
 			log := slog.New(slog.NewTextHandler(s.stderr, nil))
+			log.Info("joining", "server", server, "workers", parallel)
 			w := link.Work{
 				Server: server, Name: name, Functions: all.Set(s.dev), Parallel: parallel,
 				Lost: complaints(log, server),

@@ -14,19 +14,21 @@ func versionCommand(s *settings) *cobra.Command {
 		Use:   "version",
 		Short: "Print the version of the program",
 		Args:  noArguments,
-		RunE: func(*cobra.Command, []string) error {
-			v := struct {
-				Version  string `json:"version"`
-				Go       string `json:"go"`
-				Platform string `json:"platform"`
-			}{version(), runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH}
-			if s.output == outputJSON {
-				return writeJSON(s.stdout, v)
-			}
-			_, err := fmt.Fprintf(s.stdout, "polymath %s %s %s\n", v.Version, v.Go, v.Platform)
-			return err
-		},
+		RunE:  func(*cobra.Command, []string) error { return s.printVersion() },
 	}
+}
+
+func (s *settings) printVersion() error {
+	v := struct {
+		Version  string `json:"version"`
+		Go       string `json:"go"`
+		Platform string `json:"platform"`
+	}{version(), runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH}
+	if s.output == outputJSON {
+		return writeJSON(s.stdout, v)
+	}
+	_, err := fmt.Fprintf(s.stdout, "polymath %s %s %s\n", v.Version, v.Go, v.Platform)
+	return err
 }
 
 // version is what the build knows of itself: the module's version, which
