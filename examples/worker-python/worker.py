@@ -45,7 +45,15 @@ def work(me, lease):
         thread.join()
 
 
-if len(sys.argv) != 2:
+def said(error):
+    """What a server says to its refusal, as far as it is a Polymath server."""
+    try:
+        return json.load(error)["detail"]
+    except (ValueError, LookupError, TypeError):
+        return f"{error}: is this a Polymath server?"
+
+
+if len(sys.argv) != 2 or not sys.argv[1].startswith(("http://", "https://")):
     sys.exit("usage: python3 worker.py URL")
 me, report = None, {}
 try:
@@ -60,7 +68,7 @@ try:
                 report = work(me, lease)
         except BROKEN as error:
             refused = isinstance(error, urllib.error.HTTPError)
-            reason = json.load(error)["detail"] if refused else error
+            reason = said(error) if refused else error
             if refused and me is None and error.code < 500:
                 sys.exit(f"the server refuses this worker: {reason}")
             print(f"the connection broke, joining again: {reason}", file=sys.stderr)

@@ -99,6 +99,22 @@ func TestWorkerIsRefused(t *testing.T) {
 	}
 }
 
+// TestWorkerMeetsSomethingElse has no stack of Python shown to who gives the URL of
+// something else, or none.
+func TestWorkerMeetsSomethingElse(t *testing.T) {
+	s := httptest.NewServer(http.NotFoundHandler())
+	defer s.Close()
+	for url, want := range map[string]string{
+		s.URL:            "the server refuses this worker: HTTP Error 404: Not Found: is this a Polymath server?\n",
+		"127.0.0.1:8080": "usage: python3 worker.py URL\n",
+	} {
+		var stderr strings.Builder
+		if err := worker(t, url, &stderr).Wait(); err == nil || stderr.String() != want {
+			t.Errorf("%s: %v, and it said %q", url, err, &stderr)
+		}
+	}
+}
+
 // worker starts the worker.
 func worker(t *testing.T, url string, stderr io.Writer) *exec.Cmd {
 	t.Helper()
