@@ -29,6 +29,7 @@ type lane struct {
 	flight  uint64       // counts entries launched, to know late outcomes
 	entry   []byte       // under way; empty: none
 	calls   []call       // in it, in order
+	room    []call       // of the calls before, to be used again
 	unknown bool         // an earlier attempt may have been stored
 	tries   int
 	again   time.Duration // when to append the entry again; 0: it is with the journal
@@ -66,7 +67,7 @@ func (c *Core) pump() {
 // no entry can hold is refused here, so that it spoils nobody else's.
 func (c *Core) load(l *lane) {
 	n := 0
-	l.calls = make([]call, 0, min(len(c.calls), ledger.MaxCommands))
+	l.calls, l.room = slices.Grow(l.room, min(len(c.calls), ledger.MaxCommands)), nil
 	c.commands = c.commands[:0]
 	var refused []call
 	for ; n < len(c.calls) && len(l.calls) < ledger.MaxCommands; n++ {
@@ -179,6 +180,8 @@ func (c *Core) land(entry []byte) {
 			for k := range calls {
 				calls[k].done(c.fx.Answers[k])
 			}
+			clear(calls)
+			l.room = calls[:0]
 		}
 	}
 }

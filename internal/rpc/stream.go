@@ -39,6 +39,8 @@ type stream struct {
 	sessions map[polymath.Ref][]remote.Declaration
 	joining  int // sessions under way
 	over     bool
+
+	specs []prepared // room for those of one message; the reader's
 }
 
 func newStream(s *Server) *stream {
@@ -208,9 +210,9 @@ func (st *stream) post(session polymath.Ref, e node.SeatEvent) {
 // take does what a message asks for: everything in one batch, after what can
 // be done without the node.
 func (st *stream) take(m *polymathv1.Calls) {
-	specs := make([]prepared, len(m.GetSubmissions()))
-	for i, sub := range m.GetSubmissions() {
-		specs[i] = st.server.prepare(sub.GetRequest())
+	specs := st.specs[:0]
+	for _, sub := range m.GetSubmissions() {
+		specs = append(specs, st.server.prepare(sub.GetRequest()))
 	}
 	st.readAhead(m)
 	st.server.service.Node().Do(func(b *node.Batch) {
@@ -236,6 +238,10 @@ func (st *stream) take(m *polymathv1.Calls) {
 		}
 		st.work(b, m)
 	})
+	clear(specs) // what was submitted was copied
+	if cap(specs) <= keptItems {
+		st.specs = specs
+	}
 }
 
 // readAhead reads jobs while more are asked for than are read in one go: each
