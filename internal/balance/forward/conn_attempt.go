@@ -22,6 +22,7 @@ type attempt struct {
 	begun time.Duration
 	back  *backend // nil: not reached
 	kind  Kind     // Answered once a head, perhaps an interim one, is there
+	short bool     // there was nothing here to make a connection of: nobody is to blame
 
 	over atomic.Bool             // cancel was called
 	at   atomic.Pointer[backend] // back, for cancel
@@ -46,6 +47,14 @@ func (a *attempt) cancel() {
 // and its hedge.
 const maxAtOnce = 2
 
+// unreached ends an attempt for which no connection came about.
+func (a *attempt) unreached(short bool) {
+	a.kind = Unreached
+	if a.short = short; short {
+		a.kind = Abandoned
+	}
+}
+
 // newAttempt makes an attempt that abandon and leave find.
 func (c *conn) newAttempt(u *Upstream) *attempt {
 	c.mu.Lock()
@@ -54,7 +63,7 @@ func (c *conn) newAttempt(u *Upstream) *attempt {
 	if a.busy {
 		a = &c.attempts[1]
 	}
-	a.u, a.begun, a.back, a.kind, a.quit, a.busy = u, c.f.o.Now(), nil, Unreached, nil, true
+	a.u, a.begun, a.back, a.kind, a.quit, a.busy, a.short = u, c.f.o.Now(), nil, Unreached, nil, true, false
 	a.at.Store(nil)
 	c.pump.cut.Store(false) // what an earlier upstream did not take says nothing of this one
 	a.over.Store(c.ended || c.gone.Load())
@@ -140,8 +149,11 @@ func (c *conn) forward() bool {
 		r := Result{Kind: last, Latency: c.f.o.Now() - a.begun, Now: c.f.o.Now()}
 		a.drop()
 		c.settle(a, last)
-		if c.gone.Load() {
+		switch {
+		case c.gone.Load():
 			return false
+		case a.short:
+			return c.refuse(c.f.o.refusals.short)
 		}
 		if last == Abandoned || c.expired() || !c.repeatable() || c.x.Attempts >= MaxAttempts || !d.Retry(&c.x, r) {
 			return c.refuse(c.failure(last))
@@ -235,8 +247,11 @@ func (c *conn) ask(a *attempt, inline bool) {
 		}
 		if a.back == nil {
 			b, err := c.dial(a, p)
+			if isShort(err) && c.f.pools.spare() {
+				b, err = c.dial(a, p)
+			}
 			if err != nil {
-				a.kind = Unreached
+				a.unreached(isShort(err))
 				return
 			}
 			a.back = b
@@ -248,7 +263,7 @@ func (c *conn) ask(a *attempt, inline bool) {
 		}
 		a.kind = c.talk(a, text, inline)
 		if g, ok := a.back.nc.(*gatePipe); ok && a.kind == Broken && g.unreached.Load() {
-			a.kind = Unreached
+			a.unreached(g.short.Load())
 		}
 		if !c.unseen(a, inline) {
 			return

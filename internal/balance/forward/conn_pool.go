@@ -214,6 +214,25 @@ func (s *pools) close() {
 	}
 }
 
+// spare closes a connection that nobody uses, if there is one.
+func (s *pools) spare() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.all {
+		p.mu.Lock()
+		var b *backend
+		if len(p.idle) > 0 {
+			b = p.idle[0]
+			p.idle = slices.Delete(p.idle, 0, 1)
+		}
+		p.mu.Unlock()
+		if b != nil {
+			return b.nc.Close() == nil
+		}
+	}
+	return false
+}
+
 // write sends all of text within the write timeout.
 func (b *backend) write(text []byte, timeout time.Duration) error {
 	lazily(&b.writeUntil, timeout, b.nc.SetWriteDeadline)

@@ -26,7 +26,7 @@ import (
 const (
 	fewUpstream = "FORWARD_FEW_UPSTREAM" // the address of the upstream
 	fewKind     = "FORWARD_FEW_KIND"     // loop or front
-	fewSpare    = 16                     // descriptors it has beyond those it begins with
+	fewSpare    = 64                     // descriptors it has beyond those it begins with
 
 	saysAddress, saysPause, saysTime = "address", "pause", "time"
 )
@@ -55,13 +55,8 @@ func (l *pauseLog) Handle(_ context.Context, r slog.Record) error {
 // each line of it how much processor time it has had.
 func runWithFew(t *testing.T) {
 	u := &forward.Upstream{Name: "up", Address: netip.MustParseAddrPort(os.Getenv(fewUpstream))}
-	o := forward.Options{Director: forwardtest.NewDirector(t, u), Log: slog.New(&pauseLog{Handler: slog.DiscardHandler})}
-	var address netip.AddrPort
-	if os.Getenv(fewKind) == "loop" {
-		address = startLoop(t, o, forward.LoopOptions{Threads: 1}).Address()
-	} else {
-		address = startFront(t, o)
-	}
+	d := forwardtest.NewDirector(t, u)
+	o := forward.Options{Director: d, Log: slog.New(&pauseLog{Handler: slog.DiscardHandler})}
 	open, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
 		t.Fatal(err)
@@ -74,6 +69,12 @@ func runWithFew(t *testing.T) {
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		t.Fatal(err)
 	}
+	var address netip.AddrPort
+	if os.Getenv(fewKind) == "loop" {
+		address = startLoop(t, o, forward.LoopOptions{Threads: 1}).Address()
+	} else {
+		address = startFront(t, o)
+	}
 	fmt.Println(saysAddress, address)
 	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
 		var use syscall.Rusage
@@ -81,6 +82,10 @@ func runWithFew(t *testing.T) {
 			t.Fatal(err)
 		}
 		fmt.Println(saysTime, use.Utime.Nano()+use.Stime.Nano())
+	}
+	d.Settled(t)
+	if n := d.Count(forward.Unreached); n > 0 {
+		t.Errorf("%d attempts are blamed on the upstream", n)
 	}
 }
 
@@ -161,50 +166,90 @@ func startWithFew(t *testing.T, kind string, u *forward.Upstream) *few {
 	return f
 }
 
-// TestFewDescriptors: who runs out of descriptors pauses, goes on with the
-// clients it has, does not spin, and accepts again once there are some (D5).
+// TestFewDescriptors: who runs out of descriptors pauses, has some for those who
+// are served, tells others that there are none and blames no upstream for it, does
+// not spin, and accepts again once there are some (D5).
 func TestFewDescriptors(t *testing.T) {
 	if os.Getenv(fewUpstream) != "" {
 		runWithFew(t)
 		return
 	}
 	for _, kind := range []string{"loop", "front"} {
-		t.Run(kind, func(t *testing.T) {
-			u := handled(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "here") })
-			f := startWithFew(t, kind, u)
-			address := netip.MustParseAddrPort(f.expect(saysAddress))
-			served := func(c net.Conn, r *bufio.Reader, when string) {
-				t.Helper()
-				tell(t, c, plainGet)
-				if a, body := readWhole(t, r); a.StatusCode != http.StatusOK || string(body) != "here" {
-					t.Errorf("%s: answered %d %s", when, a.StatusCode, body)
-				}
-			}
-			first, answers := dialFront(t, address)
-			served(first, answers, "before")
-			var more []net.Conn
-			for range 2 * fewSpare {
-				c, _ := dialFront(t, address)
-				more = append(more, c)
-			}
-			f.expect(saysPause)
-			const pauses, shortest = 8, 300 * time.Millisecond
-			used, since := f.used(), time.Now()
-			for range pauses {
-				f.expect(saysPause)
-			}
-			took := time.Since(since)
-			if used = f.used() - used; took < shortest || used > took/2 {
-				t.Errorf("%d pauses took %v, and %v of the processor", pauses, took, used)
-			}
-			served(first, answers, "while nobody is accepted")
-			for _, c := range more {
-				_ = c.Close()
-			}
-			c, r := dialFront(t, address)
-			served(c, r, "afterwards")
-			_ = c.Close()
-			_ = first.Close()
-		})
+		t.Run(kind, func(t *testing.T) { withFew(t, kind) })
 	}
+}
+
+func withFew(t *testing.T, kind string) {
+	const atOnce = 8 // of those who are served
+	held, gate := make(chan struct{}, 2*fewSpare), make(chan struct{})
+	open := sync.OnceFunc(func() { close(gate) })
+	u := handled(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/held" {
+			held <- struct{}{}
+			<-gate
+		}
+		_, _ = io.WriteString(w, "here")
+	})
+	f := startWithFew(t, kind, u)
+	t.Cleanup(open) // before the process ends
+	address := netip.MustParseAddrPort(f.expect(saysAddress))
+	type client struct {
+		net.Conn
+		answers *bufio.Reader
+	}
+	dial := func() client {
+		c, r := dialFront(t, address)
+		return client{c, r}
+	}
+	served := func(c client, when string) {
+		t.Helper()
+		if a, body := readWhole(t, c.answers); a.StatusCode != http.StatusOK || string(body) != "here" {
+			t.Errorf("%s: answered %d %s", when, a.StatusCode, body)
+		}
+	}
+	all := []client{dial()}
+	tell(t, all[0], plainGet)
+	served(all[0], "before")
+	for range 2 * fewSpare {
+		all = append(all, dial())
+	}
+	f.expect(saysPause)
+	used, since := f.used(), time.Now()
+	<-time.After(5 * soon)
+	if used, took := f.used()-used, time.Since(since); used > took/2 {
+		t.Errorf("in %v of pauses it takes %v of the processor", took, used)
+	}
+	for _, c := range all[:atOnce] {
+		tell(t, c, "GET /held HTTP/1.1\r\nHost: a\r\n\r\n")
+		select {
+		case <-held:
+		case <-time.After(wait):
+			t.Fatal("who is connected is not served")
+		}
+	}
+	const crowd = 2 * fewSpare / 3 // who are accepted, and more than there are descriptors for
+	statuses := make(chan int, crowd)
+	for _, c := range all[atOnce:crowd] {
+		tell(t, c, "GET /held HTTP/1.1\r\nHost: a\r\n\r\n")
+		go func() {
+			if a, err := http.ReadResponse(c.answers, nil); err == nil {
+				statuses <- a.StatusCode
+				a.Body.Close()
+			}
+		}()
+	}
+	if got := <-statuses; got != http.StatusServiceUnavailable {
+		t.Errorf("one too many is answered %d", got)
+	}
+	open()
+	for _, c := range all[:atOnce] {
+		served(c, "while nobody is accepted")
+	}
+	for _, c := range all {
+		_ = c.Close()
+	}
+	last := dial()
+	tell(t, last, plainGet)
+	served(last, "afterwards")
+	_ = last.Close()
 }

@@ -23,6 +23,7 @@ type Front struct {
 	trust Trust
 	pools pools
 	slots chan struct{} // one for each client's connection
+	few   descriptors
 	dials context.Context
 	leave context.CancelFunc
 	http2 *http2Front
@@ -57,7 +58,7 @@ func NewFront(o Options) (*Front, error) {
 		return nil, err
 	}
 	f := &Front{
-		o: o, trust: NewTrust(o.Proxies), slots: make(chan struct{}, o.MaxConnections),
+		o: o, trust: NewTrust(o.Proxies), slots: make(chan struct{}, o.MaxConnections), few: newDescriptors(),
 		conns: map[*conn]struct{}{}, listeners: map[net.Listener]struct{}{},
 		empty: make(chan struct{}), retiring: make(chan struct{}), left: make(chan struct{}, 1),
 	}
@@ -94,7 +95,11 @@ func (f *Front) Serve(l net.Listener) error {
 		nc, err := l.Accept()
 		if err == nil {
 			wait = 0
+			over := f.few.exceeds(nc)
 			f.begin(nc, nil, f.slot())
+			if over {
+				f.awaitRoom(l.Addr())
+			}
 			continue
 		}
 		if f.retired.Load() {
@@ -109,6 +114,20 @@ func (f *Front) Serve(l net.Listener) error {
 		case <-time.After(wait):
 		case <-f.retiring:
 			return nil
+		}
+	}
+}
+
+// awaitRoom waits until clients may have descriptors again, or the front retires.
+func (f *Front) awaitRoom(at net.Addr) {
+	for wait := minAcceptWait; !f.few.room(); wait = min(2*wait, maxAcceptWait) {
+		if wait == minAcceptWait {
+			f.o.Log.Warn(tooFew, "address", at)
+		}
+		select {
+		case <-time.After(wait):
+		case <-f.retiring:
+			return
 		}
 	}
 }

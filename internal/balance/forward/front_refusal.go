@@ -62,6 +62,14 @@ func Slow() *Refusal {
 	}
 }
 
+// Short is the answer when there is nothing left to make a connection of.
+func Short() *Refusal {
+	return &Refusal{
+		Status: http.StatusServiceUnavailable, Header: "Retry-After: 1\r\n", Title: "the balancer has too few descriptors",
+		Detail: "as many connections are open as it may have: raise its limit of open files (ulimit -n), or lower limits.connections",
+	}
+}
+
 // code is the product's word for the status of a refusal.
 func (r *Refusal) code() polymath.Code {
 	switch r.Status {
@@ -146,11 +154,12 @@ type refusals struct {
 	nobody    *Refusal
 	expired   *Refusal
 	slow      *Refusal
+	short     *Refusal
 	ending    *Refusal
 }
 
 func newRefusals() *refusals {
-	r := &refusals{nobody: Nobody(), expired: Expired(), slow: Slow(), ending: &Refusal{
+	r := &refusals{nobody: Nobody(), expired: Expired(), slow: Slow(), short: Short(), ending: &Refusal{
 		Status: http.StatusServiceUnavailable, Title: "the balancer is ending", Detail: "ask again: another may answer",
 	}}
 	for k := range r.failures {

@@ -37,6 +37,7 @@ type gateway struct {
 type gatePipe struct {
 	net.Conn
 	unreached atomic.Bool // no connection to the upstream came about
+	short     atomic.Bool // for want of anything to make one of
 }
 
 // newGateway makes the gateway of a pool. Its connections carry requests of
@@ -148,6 +149,7 @@ func (g *gateway) tell(far net.Conn, r *bufio.Reader, q *http.Request, p *gatePi
 	}
 	a, err := g.transport.RoundTrip(out)
 	if err != nil {
+		p.short.Store(isShort(err))
 		p.unreached.Store(!connected)
 		_ = far.Close()
 		gone.Wait()

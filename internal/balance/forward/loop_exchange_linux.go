@@ -93,9 +93,13 @@ func (t *thread) attempt(c *client, up *Upstream) {
 			t.ask(c, u, begun)
 			return
 		}
-		r := Result{Kind: Unreached, Now: t.options.Now()}
+		r := t.unreached(t.options.Now())
 		t.director.Done(&c.x, up, r)
-		if !t.director.Retry(&c.x, r) {
+		switch {
+		case r.Kind == Abandoned:
+			t.refuse(c, t.options.refusals.short)
+			return
+		case !t.director.Retry(&c.x, r):
 			t.refuse(c, t.options.refusals.failure(Unreached))
 			return
 		}
@@ -173,11 +177,13 @@ func (t *thread) fail(u *link, kind Kind) {
 		if t.again(c, up, u.begun) {
 			return
 		}
-		r = Result{Kind: Unreached, Now: t.now}
+		r = t.unreached(t.now)
 		t.director.Done(&c.x, up, r)
 	}
 	switch {
 	case other != nil:
+	case r.Kind == Abandoned:
+		t.refuse(c, t.options.refusals.short)
 	case c.spoken:
 		t.cut(c, body)
 	case c.whole && !c.hinted && c.x.Attempts < MaxAttempts && t.director.Retry(&c.x, r):
@@ -292,7 +298,7 @@ func (t *thread) askSecond(c *client) {
 		u = t.take(c, up)
 	}
 	if u == nil {
-		t.director.Done(&c.x, up, Result{Kind: Unreached, Now: now})
+		t.director.Done(&c.x, up, t.unreached(now))
 		return
 	}
 	c.second = u

@@ -78,6 +78,10 @@ func (t *thread) quiet(u *link) bool {
 // dial begins a connection.
 func (t *thread) dial(p *upstreamPool) *link {
 	fd, err := socket(p.upstream.Address.Addr())
+	if isShort(err) && t.spare() {
+		fd, err = socket(p.upstream.Address.Addr())
+	}
+	t.bare = isShort(err)
 	if err == nil {
 		err = syscall.Connect(int(fd), sockaddr(p.upstream.Address))
 		if err == syscall.EINPROGRESS { //nolint:errorlint // what Connect gives is the number itself
@@ -96,6 +100,25 @@ func (t *thread) dial(p *upstreamPool) *link {
 	}
 	t.release(p)
 	return nil
+}
+
+// spare closes a connection to an upstream that nobody uses, if there is one.
+func (t *thread) spare() bool {
+	for _, p := range t.pools {
+		if len(p.idle) > 0 {
+			t.closeLink(p.idle[0])
+			return true
+		}
+	}
+	return false
+}
+
+// unreached is how an attempt ends for which no connection came about.
+func (t *thread) unreached(now time.Duration) Result {
+	if t.bare { // nobody's fault but ours
+		return Result{Kind: Abandoned, Now: now}
+	}
+	return Result{Kind: Unreached, Now: now}
 }
 
 // release forgets a pool without connections.

@@ -46,6 +46,9 @@ type thread struct {
 	now    time.Duration
 	wheel  wheel
 	accept timer // when accepting goes on after a pause; due without an owner
+	few    descriptors
+	short  bool // of descriptors: nobody is accepted until there are some
+	bare   bool // the last connection to an upstream did not come about for want of one
 
 	table []*sock // by descriptor
 	round int32   // numbers sockets, so that an event of one that was closed finds nobody
@@ -81,6 +84,7 @@ func newThread(l *Loop, from *Sockets, index int) (*thread, error) {
 		epoll: int32(epoll), wake: -1,
 		pools: make(map[*Upstream]*upstreamPool),
 		in:    make([]byte, headroom+scratchBytes), out: make([]byte, 0, headroom+scratchBytes),
+		few:       newDescriptors(),
 		limit:     max(1, l.options.MaxConnections/l.own.Threads),
 		idleLimit: max(1, l.options.MaxIdle/l.own.Threads),
 	}
@@ -266,7 +270,7 @@ func (t *thread) readable(s *sock) {
 func (t *thread) expire(s *sock) {
 	switch {
 	case s == nil:
-		t.listen()
+		t.acceptAgain()
 	case s.client != nil:
 		t.expireClient(s.client)
 	default:
@@ -285,16 +289,38 @@ func (t *thread) acceptAll(listener int32) {
 		switch e {
 		case fine:
 			t.welcome(fd, from)
+			if int(fd) >= int(t.few) {
+				t.scarce()
+				return
+			}
 		case again:
 			return
 		case syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM:
-			t.pause()
-			t.wheel.set(&t.accept, t.now+acceptPause)
-			t.options.Log.Warn("no connection can be accepted for a moment", "address", t.loop.address, "error", e)
+			t.scarce()
 			return
 		default: // this one was gone before it was accepted
 		}
 	}
+}
+
+// scarce has nobody accepted for want of descriptors. It is told once.
+func (t *thread) scarce() {
+	t.pause()
+	t.wheel.set(&t.accept, t.now+acceptPause)
+	if !t.short {
+		t.short = true
+		t.options.Log.Warn(tooFew, "address", t.loop.address, "clients", t.clients)
+	}
+}
+
+// acceptAgain goes on accepting after a pause, if there is room.
+func (t *thread) acceptAgain() {
+	if t.short && !t.few.room() {
+		t.wheel.set(&t.accept, t.now+acceptPause)
+		return
+	}
+	t.short = false
+	t.listen()
 }
 
 // wakeUp makes the loop look around, while it has not ended.

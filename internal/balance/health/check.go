@@ -80,5 +80,5 @@ func (f *Fleet) rise(m *Member, now time.Duration) bool {
 	return true
 }
 
-// Abandon ends a check that came to nothing, as the prober stops.
+// Abandon ends a check that came to nothing.
 func (f *Fleet) Abandon(m *Member) { m.checking = false }

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"net/url"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -57,7 +58,8 @@ type Board interface {
 	// Checked tells how the check of a target went: "" is well.
 	Checked(t *Target, why string)
 
-	// Dropped tells that a check was given up, as the prober stops.
+	// Dropped tells that a check was given up: the prober stops, or has nothing to
+	// make a connection of, which says nothing of the target.
 	Dropped(t *Target)
 }
 
@@ -105,7 +107,7 @@ func (p *Prober) check(ctx context.Context, t *Target) {
 	defer cancel()
 	err := ask(limited, t)
 	switch {
-	case ctx.Err() != nil:
+	case ctx.Err() != nil, isShort(err):
 		p.Board.Dropped(t)
 	case err == nil:
 		p.Board.Checked(t, "")
@@ -114,6 +116,12 @@ func (p *Prober) check(ctx context.Context, t *Target) {
 	default:
 		p.Board.Checked(t, err.Error())
 	}
+}
+
+// isShort reports whether an error says that there is nothing left here to make
+// connections of.
+func isShort(err error) bool {
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.ENOBUFS) || errors.Is(err, syscall.ENOMEM)
 }
 
 // ask makes one check.
