@@ -16,7 +16,6 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"net/url"
 	"runtime"
@@ -59,6 +58,7 @@ type Options struct {
 type Link struct {
 	client polymathv1connect.PolymathClient
 	web    *http.Client
+	dialed *dialed // of web
 	base   string
 	trust  *tls.Config
 	lost   func(error)
@@ -94,11 +94,12 @@ func Dial(ctx context.Context, server string, o Options) (*Link, error) {
 		return nil, err
 	}
 	running, cancel := context.WithCancel(context.Background())
-	web := &http.Client{Transport: transport(u.Scheme, o.TLS)}
+	connections := &dialed{}
+	web := &http.Client{Transport: transport(u.Scheme, o.TLS, connections)}
 	l := &Link{
 		client: polymathv1connect.NewPolymathClient(web, u.String(), connect.WithReadMaxBytes(wire.MaxMessageBytes),
 			connect.WithAcceptCompression("gzip", nil, nil)),
-		web: web, base: u.String(), trust: o.TLS, lost: o.Lost, cancel: cancel, wake: make(chan struct{}, 1),
+		web: web, dialed: connections, base: u.String(), trust: o.TLS, lost: o.Lost, cancel: cancel, wake: make(chan struct{}, 1),
 		pending: make(map[uint64]*call), seats: make(map[polymath.Ref]*seat),
 	}
 	stands := make(chan error, 1)
@@ -118,12 +119,12 @@ func Dial(ctx context.Context, server string, o Options) (*Link, error) {
 }
 
 // transport speaks HTTP/2, without TLS as well: a stream has two directions.
-func transport(scheme string, trust *tls.Config) *http.Transport {
+func transport(scheme string, trust *tls.Config, d *dialed) *http.Transport {
 	var p http.Protocols
 	p.SetHTTP2(scheme == "https")
 	p.SetUnencryptedHTTP2(scheme == "http")
 	return &http.Transport{
-		Protocols: &p, TLSClientConfig: trust, DialContext: (&net.Dialer{Timeout: dialLimit}).DialContext,
+		Protocols: &p, TLSClientConfig: trust, DialContext: d.dial,
 		HTTP2: &http.HTTP2Config{SendPingTimeout: pingPause, PingTimeout: pingLimit},
 	}
 }
@@ -143,6 +144,7 @@ func (l *Link) Close() {
 	l.cancel()
 	l.work.Wait()
 	l.web.CloseIdleConnections()
+	l.dialed.close()
 }
 
 // run keeps a stream open. stands hears once whether the first one did.

@@ -3,6 +3,7 @@ package link
 import (
 	"context"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -389,5 +390,21 @@ func TestBadWorkers(t *testing.T) {
 	w := Work{Server: p.url, Name: "\xff", Functions: function.NewSet()}
 	if err := w.Run(t.Context()); polymath.CodeOf(err) != polymath.InvalidArgument {
 		t.Errorf("a worker without a proper name: %v", err)
+	}
+}
+
+// TestCloseClosesAll: a connection that is in use when the link is closed is
+// closed as well.
+func TestCloseClosesAll(t *testing.T) {
+	p := newPeer(t)
+	l, _ := p.dial(Options{})
+	answer, err := l.Web().Get(p.url + "/forever")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close() //nolint:errcheck // it ends before its end
+	l.Close()
+	if _, err := io.ReadAll(answer.Body); err == nil {
+		t.Error("the answer has an end")
 	}
 }

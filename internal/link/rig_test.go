@@ -59,6 +59,10 @@ func newPeer(t *testing.T) *peer {
 	protocols.SetUnencryptedHTTP2(true)
 	mux := http.NewServeMux()
 	mux.Handle(polymathv1connect.NewPolymathHandler(p, connect.WithReadMaxBytes(wire.MaxMessageBytes)))
+	mux.HandleFunc("GET /forever", func(w http.ResponseWriter, r *http.Request) {
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	})
 	web := &http.Server{Handler: mux, Protocols: &protocols}
 	var serving sync.WaitGroup
 	serving.Go(func() { _ = web.Serve(listener) })
