@@ -402,7 +402,7 @@ func TestCloseClosesAll(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer answer.Body.Close() //nolint:errcheck // it ends before its end
+	defer answer.Body.Close()
 	l.Close()
 	if _, err := io.ReadAll(answer.Body); err == nil {
 		t.Error("the answer has an end")
