@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/polymath-run/polymath"
 	"github.com/polymath-run/polymath/api"
@@ -162,8 +163,29 @@ func TestWorkerHearsOfTheEnd(t *testing.T) {
 	if b := r.exchange(id, api.Exchange{Wait: 30}); len(b.Retired) != 1 || b.Retired[0] != a.Leases[0].Token {
 		t.Errorf("%+v", b)
 	}
+}
+
+// TestSlotsAreHeldTo: an exchange that changes the slots is answered when that
+// is durable, and not before: what is submitted after it is not granted by the
+// demand before.
+func TestSlotsAreHeldTo(t *testing.T) {
+	r := newRig(t, t.TempDir())
+	id := r.join(doubler)
 	none := uint32(0)
-	r.exchange(id, api.Exchange{Slots: &none})
+	held, release := r.gate.hold()
+	answered := make(chan struct{})
+	go func() {
+		defer close(answered)
+		r.exchange(id, api.Exchange{Slots: &none})
+	}()
+	<-held
+	select {
+	case <-answered:
+		t.Error("answered before it was durable")
+	case <-time.After(100 * time.Millisecond): // nothing else could be heard of
+	}
+	release()
+	<-answered
 	get[api.Job](t, r.do("POST", "/v1/jobs", `{"function":"double","input":{"items":[8]}}`), http.StatusAccepted)
 	if b := r.exchange(id, api.Exchange{Wait: 0.05}); len(b.Leases) != 0 {
 		t.Errorf("without slots: %+v", b)

@@ -31,6 +31,9 @@ func (c *crew) Exchange(ctx context.Context, id string, x *api.Exchange, enough 
 		return a, polymath.Errorf(polymath.Conflict, "another exchange of worker %s is under way: one at a time", id)
 	}
 	defer h.exchanges.Unlock()
+	if err := c.want(ctx, h, x.Slots); err != nil {
+		return a, err
+	}
 	reports := c.reports(h, x)
 	if err := c.tell(ctx, h, x, reports); err != nil {
 		return a, err
@@ -174,6 +177,19 @@ func (h *hand) kind(name string) remote.Kind {
 	return ""
 }
 
+// want asks for as many leases at a time from now on. It returns when that is
+// durable: of two demands under way the older might be taken last, and work
+// submitted after the answer be granted by the demand before.
+func (c *crew) want(ctx context.Context, h *hand, slots *uint32) error {
+	if slots == nil {
+		return nil
+	}
+	h.demand.Slots = *slots
+	demand := h.demand
+	_, err := c.service.Node().Propose(ctx, &demand)
+	return err
+}
+
 // tell passes on what the worker says, and returns when the reports are
 // durable or refused.
 func (c *crew) tell(ctx context.Context, h *hand, x *api.Exchange, reports []report) error {
@@ -189,11 +205,6 @@ func (c *crew) tell(ctx context.Context, h *hand, x *api.Exchange, reports []rep
 			if l, err := h.report(x.Progress[i].Token); err == nil {
 				b.Progress(l.Token, min(uint64(x.Progress[i].Done), l.Interval.Len()))
 			}
-		}
-		if x.Slots != nil {
-			h.demand.Slots = *x.Slots
-			demand := h.demand
-			b.Propose(&demand, func(error) {}) // it fails with the session only
 		}
 		for i, r := range reports {
 			if r.err == nil {

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -27,6 +28,7 @@ import (
 	"github.com/polymath-run/polymath/internal/function"
 	"github.com/polymath-run/polymath/internal/function/all"
 	"github.com/polymath-run/polymath/internal/history"
+	"github.com/polymath-run/polymath/internal/journal"
 	"github.com/polymath-run/polymath/internal/journal/local"
 	"github.com/polymath-run/polymath/internal/ledger"
 	"github.com/polymath-run/polymath/internal/node"
@@ -41,6 +43,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type rig struct {
 	t       testing.TB
 	journal *local.Journal
+	gate    *gate // in front of it
 	archive *archive.Archive
 	node    *node.Node
 	server  *httptest.Server
@@ -54,6 +57,31 @@ func must(t testing.TB, err error) {
 	}
 }
 
+// gate is a journal that can hold one append back.
+type gate struct {
+	journal.Journal
+	next atomic.Pointer[held]
+}
+
+// held is an append that waits at a gate.
+type held struct{ here, on chan struct{} }
+
+// hold has the next append wait: here is closed when it is there, release
+// lets it pass.
+func (g *gate) hold() (here <-chan struct{}, release func()) {
+	h := &held{make(chan struct{}), make(chan struct{})}
+	g.next.Store(h)
+	return h.here, func() { close(h.on) }
+}
+
+func (g *gate) Append(ctx context.Context, entry []byte) error {
+	if h := g.next.Swap(nil); h != nil {
+		close(h.here)
+		<-h.on
+	}
+	return g.Journal.Append(ctx, entry)
+}
+
 func newRig(t testing.TB, dir string) *rig {
 	t.Helper()
 	r := &rig{t: t, options: rest.Options{Version: "v0"}}
@@ -63,13 +91,14 @@ func newRig(t testing.TB, dir string) *rig {
 	must(t, err)
 	r.journal, err = local.Open(local.Options{FS: logs, SegmentBytes: 1 << 20})
 	must(t, err)
+	r.gate = &gate{Journal: r.journal}
 	store, err := checkpoint.Open(images)
 	must(t, err)
 	r.archive, err = archive.Open(filepath.Join(dir, "archive.db"), archive.Options{})
 	must(t, err)
 	past := history.New(time.Now().UnixMilli())
 	r.node, err = node.Open(t.Context(), node.Options{
-		Name: "n", Journal: r.journal, Checkpoints: store, Archive: r.archive, Log: slog.New(slog.DiscardHandler),
+		Name: "n", Journal: r.gate, Checkpoints: store, Archive: r.archive, Log: slog.New(slog.DiscardHandler),
 		Observe: func(_ time.Duration, fx *ledger.Effects) { past.Observe(time.Now().UnixMilli(), fx) },
 	})
 	must(t, err)

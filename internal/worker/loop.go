@@ -79,8 +79,9 @@ type Loop struct {
 	late    []*report               // to be sent again
 	sat     int                     // counts seats: reports of an earlier one are void
 	wanted  uint32                  // slots asked for
-	asks    int                     // counts demands: the newest replaces all before it
-	askAt   time.Duration           // when to send it again; 0: it is under way or taken
+	asking  bool                    // a demand is under way
+	changed bool                    // another is to follow it
+	askAt   time.Duration           // when to send a refused one again; 0: never
 	mean    time.Duration           // how long a lease took lately
 	beaten  time.Duration
 	looked  time.Duration
@@ -117,17 +118,29 @@ func (l *Loop) Sit(seat Seat) {
 	l.sat++
 	l.beaten = l.cfg.Now()
 	l.wanted = l.slots()
+	l.asking = false // what an earlier seat was asked for went with it
 	l.ask()
 }
 
 // ask sends the demand, and again until the node took it: without one there
-// is no work.
+// is no work. One is under way at a time: of two, the older might be taken
+// last, and stay.
 func (l *Loop) ask() {
-	l.asks++
-	mine := l.asks
 	l.askAt = 0
+	if l.changed = l.asking; l.changed {
+		return
+	}
+	l.asking = true
+	sat := l.sat
 	l.seat.Demand(l.cfg.Functions, l.wanted, l.cfg.Each, func(err error) {
-		if mine == l.asks && transient(err) {
+		if sat != l.sat || l.left {
+			return
+		}
+		l.asking = false
+		switch {
+		case l.changed:
+			l.ask()
+		case transient(err):
 			l.askAt = l.cfg.Now() + askPause
 		}
 	})

@@ -136,6 +136,7 @@ func TestReportIsRepeated(t *testing.T) {
 // to go with, but no longer than gather, and for no more than maxGather.
 func TestReportsAreGathered(t *testing.T) {
 	d := newDesk(1)
+	d.pending["demand 1"](nil)
 	for n := range uint64(maxGather + 9) {
 		d.loop.Granted(lease(n + 1))
 	}
@@ -179,13 +180,33 @@ func TestDemandIsRepeated(t *testing.T) {
 	d.now = d.loop.Next()
 	d.loop.Wake()
 	d.want(t, "again", "demand 2")
-	old := d.pending["demand 2"]
-	d.loop.Leave(func() {})
-	d.want(t, "leave", "demand 0", "leave")
-	old(polymath.Errorf(polymath.Timeout, "late"))
-	d.now += time.Hour
+	d.pending["demand 2"](nil)
 	if d.loop.askAt != 0 {
-		t.Error("an old demand is sent again")
+		t.Error("a demand that was taken is sent again")
+	}
+}
+
+// TestDemandsKeepTheirOrder sends the next demand when the last one was taken
+// or refused, and of those that wait the newest only.
+func TestDemandsKeepTheirOrder(t *testing.T) {
+	for _, outcome := range []error{nil, polymath.Errorf(polymath.Timeout, "late")} {
+		d := newDesk(2)
+		d.want(t, "sit", "demand 2")
+		d.loop.Granted(lease(1))
+		d.loop.Granted(lease(2))
+		d.heard()
+		d.loop.Done(token(1), nil, nil) // short: more of them at a time
+		d.loop.Leave(func() {})
+		if got := d.heard(); strings.Contains(strings.Join(got, " "), "demand") {
+			t.Fatalf("with a demand under way: %v", got)
+		}
+		d.pending["demand 2"](outcome)
+		d.want(t, "after it", "demand 0")
+		d.pending["demand 0"](nil)
+		d.want(t, "no further one")
+		if d.loop.askAt != 0 {
+			t.Error("an old demand is sent again")
+		}
 	}
 }
 
@@ -229,6 +250,7 @@ func TestShortTasksAreFetchedAhead(t *testing.T) {
 		d.now += took
 		d.loop.Done(token(n), nil, nil)
 	}
+	d.pending["demand 2"](nil)
 	run(1, time.Millisecond)
 	if got := d.heard(); !slices.Contains(got, "demand 402") {
 		t.Errorf("after 1 ms: %v", got)
@@ -243,6 +265,7 @@ func TestShortTasksAreFetchedAhead(t *testing.T) {
 
 func TestLeave(t *testing.T) {
 	d := newDesk(1)
+	d.pending["demand 1"](nil)
 	d.loop.Granted(lease(1))
 	d.loop.Granted(lease(2))
 	d.heard()
