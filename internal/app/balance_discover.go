@@ -34,7 +34,7 @@ func (f *fleet) follow() {
 		f.watch(key, discover.Watcher{
 			Lookup:   func(ctx context.Context) (discover.Answer, error) { return lookUpHost(ctx, target) },
 			Shortest: hostEvery, Longest: hostEvery, Failed: f.failed(target.Host),
-		}, func(ctx context.Context, a discover.Answer) { f.resolved(ctx, target.Name(), a.Found) })
+		}, func(ctx context.Context, a discover.Answer) bool { return f.resolved(ctx, target.Name(), a.Found) })
 	}
 	for key, stop := range f.watches {
 		if key[:len(watchHost)] == watchHost && !wanted[key] {
@@ -61,6 +61,7 @@ func (f *fleet) rediscover(from, to []settings.Discovery) {
 			if stop := f.watches[key]; stop != nil {
 				stop()
 				delete(f.watches, key)
+				delete(f.found, d.Name)
 			}
 		}
 	}
@@ -71,16 +72,14 @@ func (f *fleet) rediscover(from, to []settings.Discovery) {
 			query.Record = discover.SRV
 		}
 		resolver := discover.NewResolver(d.Servers)
-		var last []discover.Found
 		f.watch(watchName+d.Name, discover.Watcher{
 			Lookup:   func(ctx context.Context) (discover.Answer, error) { return resolver.Lookup(ctx, query) },
 			Shortest: d.Shortest, Longest: d.Longest, Failed: f.failed(d.Name),
-		}, func(ctx context.Context, a discover.Answer) {
+		}, func(ctx context.Context, a discover.Answer) bool {
 			if a.Over > 0 {
 				f.log.Warn("more upstreams were discovered than may be", "name", d.Name, "taken", len(a.Found), "left", a.Over)
 			}
-			f.discovered(ctx, &d, last, a.Found)
-			last = a.Found
+			return f.discovered(ctx, &d, a.Found)
 		})
 	}
 }
@@ -94,7 +93,7 @@ func equalDiscovery(a, b *settings.Discovery) bool {
 // watch starts a watcher, unless it is there. changed is told the answers; its
 // context has ended, seen under the lock, once nobody wants to know any more.
 // The caller holds the lock.
-func (f *fleet) watch(key string, w discover.Watcher, changed func(context.Context, discover.Answer)) {
+func (f *fleet) watch(key string, w discover.Watcher, changed func(context.Context, discover.Answer) bool) {
 	if f.closed || f.watches[key] != nil {
 		return
 	}
@@ -106,7 +105,10 @@ func (f *fleet) watch(key string, w discover.Watcher, changed func(context.Conte
 		once = sync.OnceFunc(f.first.Done)
 	}
 	failed := w.Failed
-	w.Changed = func(a discover.Answer) { changed(ctx, a); once() }
+	w.Changed = func(a discover.Answer) bool {
+		defer once()
+		return changed(ctx, a)
+	}
 	w.Failed = func(err error) { failed(err); once() }
 	f.watching.Go(func() {
 		defer once()
@@ -142,9 +144,9 @@ func (f *fleet) settle(ctx context.Context, most time.Duration) {
 }
 
 // resolved gives an upstream the address of its name. One that it has stays for
-// as long as the name has it.
-func (f *fleet) resolved(ctx context.Context, name string, found []discover.Found) {
-	f.attempt(ctx, name, func() error {
+// as long as the name has it. It reports whether that could be done.
+func (f *fleet) resolved(ctx context.Context, name string, found []discover.Found) bool {
+	return f.attempt(ctx, name, func() error {
 		m := f.find(name)
 		if m == nil {
 			return nil // removed meanwhile
@@ -160,13 +162,15 @@ func (f *fleet) resolved(ctx context.Context, name string, found []discover.Foun
 
 // discovered takes in what a name has now and had not before, and lets go of
 // what it had: what both have stays as it is, also what was done to it by hand.
-// The first answer, without one before, stands for all there is of the name.
-func (f *fleet) discovered(ctx context.Context, d *settings.Discovery, before, now []discover.Found) {
-	f.attempt(ctx, d.Name, func() error {
+// The first answer, without one before, stands for all there is of the name. It
+// reports whether that could be done; else all is as it was.
+func (f *fleet) discovered(ctx context.Context, d *settings.Discovery, now []discover.Found) bool {
+	return f.attempt(ctx, d.Name, func() error {
+		before, some := f.found[d.Name]
 		had, has := namesFound(d, before), namesFound(d, now)
 		f.members = slices.DeleteFunc(f.members, func(m fleetMember) bool {
 			name := m.config.Name()
-			return m.origin == d.Name && !has[name] && (before == nil || had[name])
+			return m.origin == d.Name && !has[name] && (!some || had[name])
 		})
 		for _, one := range now {
 			if slices.Contains(before, one) {
@@ -176,32 +180,53 @@ func (f *fleet) discovered(ctx context.Context, d *settings.Discovery, before, n
 				return err
 			}
 		}
+		f.found[d.Name] = now
 		f.log.Info("upstreams were discovered", "name", d.Name, "upstreams", len(now))
 		return nil
 	})
 }
 
+// fallBack takes in those again whom the file does not name any more and a name
+// still has. The caller holds the lock.
+func (f *fleet) fallBack(removed map[string]bool, to []settings.Discovery) error {
+	for i := range to {
+		d := &to[i]
+		for _, one := range f.found[d.Name] {
+			if name := targetOf(d, one.Address).Name(); !removed[name] || f.find(name) != nil {
+				continue
+			}
+			if err := f.takeIn(d, one); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // takeIn takes in one that was discovered, unless somebody else has named it.
 func (f *fleet) takeIn(d *settings.Discovery, one discover.Found) error {
 	target := targetOf(d, one.Address)
-	if old := f.find(target.Name()); old != nil {
-		if old.origin == d.Name {
-			old.upstream.Weight = one.Weight
-		}
-		return nil
-	}
-	u := settings.Upstream{URL: target.Name(), Weight: one.Weight, HTTP2: d.HTTP2, Number: f.freeNumber()}
-	if err := f.put(d.Name, u, one.Address); err != nil {
-		return err
-	}
 	m := f.find(target.Name())
+	switch {
+	case m == nil:
+		u := settings.Upstream{URL: target.Name(), Weight: one.Weight, HTTP2: d.HTTP2, Number: f.freeNumber()}
+		if err := f.put(d.Name, u, one.Address); err != nil {
+			return err
+		}
+		m = f.find(target.Name())
+	case m.origin != d.Name:
+		return nil
+	default:
+		m.upstream.Weight = one.Weight
+		m.config.HTTP2, m.upstream.Server.HTTP2 = d.HTTP2, d.HTTP2
+	}
 	m.target.Host = one.Target // the name its certificate is for
 	return f.secure(m)
 }
 
 // attempt changes the fleet for a name's sake, unless nobody wants to know of it
-// any more. Nobody waits for it to fail.
-func (f *fleet) attempt(ctx context.Context, name string, edit func() error) {
+// any more, and reports whether it could. Nobody else waits for it to fail.
+func (f *fleet) attempt(ctx context.Context, name string, edit func() error) bool {
 	err := f.change(func() error {
 		if ctx.Err() != nil { // ended under the lock
 			return context.Cause(ctx)
@@ -211,6 +236,7 @@ func (f *fleet) attempt(ctx context.Context, name string, edit func() error) {
 	if err != nil && ctx.Err() == nil {
 		f.log.Warn("what a name says cannot be used; all stays as it was", "name", name, "error", err)
 	}
+	return err == nil
 }
 
 // targetOf is where a discovered upstream is.

@@ -2,6 +2,7 @@ package app
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -112,6 +113,14 @@ func shown(f *fleet) string {
 func TestWhoSaysWhat(t *testing.T) {
 	f := quiet(t)
 	d := &settings.Discovery{Name: "app", Scheme: "http"}
+	says := func(list ...string) func() error {
+		return func() error {
+			if !f.discovered(t.Context(), d, foundAt(list...)) {
+				return errors.New("it is not taken in")
+			}
+			return nil
+		}
+	}
 	for _, step := range []struct {
 		do   func() error
 		want string
@@ -123,18 +132,12 @@ func TestWhoSaysWhat(t *testing.T) {
 			}
 			return err
 		}, "10.0.0.1:80*1"},
-		{func() error { f.discovered(t.Context(), d, nil, foundAt("10.0.0.1:80*3", "10.0.0.2:80*2")); return nil }, "10.0.0.1:80*1 10.0.0.2:80*2"},
+		{says("10.0.0.1:80*3", "10.0.0.2:80*2"), "10.0.0.1:80*1 10.0.0.2:80*2"},
 		{func() error { return f.patch("http://10.0.0.2:80", admin.Patch{Weight: new(9)}) }, "10.0.0.1:80*1 10.0.0.2:80*9"},
-		{func() error {
-			f.discovered(t.Context(), d, foundAt("10.0.0.1:80*3", "10.0.0.2:80*2"), foundAt("10.0.0.2:80*2", "10.0.0.3:80"))
-			return nil
-		}, "10.0.0.1:80*1 10.0.0.2:80*9 10.0.0.3:80*1"},
+		{says("10.0.0.2:80*2", "10.0.0.3:80"), "10.0.0.1:80*1 10.0.0.2:80*9 10.0.0.3:80*1"},
 		{func() error { return f.remove("http://10.0.0.3:80") }, "10.0.0.1:80*1 10.0.0.2:80*9"},
-		{func() error {
-			f.discovered(t.Context(), d, foundAt("10.0.0.2:80*2", "10.0.0.3:80"), foundAt("10.0.0.2:80*4", "10.0.0.3:80"))
-			return nil
-		}, "10.0.0.1:80*1 10.0.0.2:80*4"},
-		{func() error { f.discovered(t.Context(), d, nil, foundAt("10.0.0.4:80")); return nil }, "10.0.0.1:80*1 10.0.0.4:80*1"},
+		{says("10.0.0.2:80*4", "10.0.0.3:80"), "10.0.0.1:80*1 10.0.0.2:80*4"},
+		{func() error { delete(f.found, d.Name); return says("10.0.0.4:80")() }, "10.0.0.1:80*1 10.0.0.4:80*1"},
 	} {
 		if err := step.do(); err != nil {
 			t.Fatal(err)
@@ -145,6 +148,66 @@ func TestWhoSaysWhat(t *testing.T) {
 	}
 	if err := f.patch("http://10.0.0.1:80", admin.Patch{Weight: new(-1)}); err == nil || shown(f) != "10.0.0.1:80*1 10.0.0.4:80*1" {
 		t.Errorf("a bad weight: %v, %s", err, shown(f))
+	}
+}
+
+// TestSourcesMeet: an upstream that two have named is there for as long as one of
+// them names it, and what one says anew counts, whatever was done by hand.
+func TestSourcesMeet(t *testing.T) {
+	a, b := serveUpstream(t, "a"), serveUpstream(t, "b")
+	z := discovertest.Serve(t, zoneOf(a, b)...)
+	name := fmt.Sprintf("discovery: [{name: _http._tcp.example, servers: [%q]}]\n", z.Address)
+	r := balanced(t, name+"upstreams: "+a.URL)
+	if u := r.upstreams(); u[a.URL].Origin != fromFile || u[b.URL].Origin != "_http._tcp.example" {
+		t.Fatalf("%+v", u)
+	}
+	r.reload(name)
+	if u := r.upstreams(); u[a.URL].Origin != "_http._tcp.example" || u[b.URL].Origin != "_http._tcp.example" {
+		t.Errorf("the file names it no more, and the name does: %+v", u)
+	}
+	r.reload(name + "upstreams: " + a.URL)
+	if err := r.admin.Remove(t.Context(), a.URL); err != nil {
+		t.Fatal(err)
+	}
+	r.reload(name + fmt.Sprintf("upstreams: [{url: %s, weight: 3}]", a.URL))
+	if u := r.upstreams(); u[a.URL].Origin != fromFile || u[a.URL].Weight != 3 {
+		t.Errorf("removed by hand, then named with another weight: %+v", u)
+	}
+}
+
+// TestDiscoveredAnew: how those are spoken to that a name gave before changes with
+// the configuration of the name.
+func TestDiscoveredAnew(t *testing.T) {
+	a := serveUpstream(t, "a")
+	z := discovertest.Serve(t, zoneOf(a)...)
+	text := fmt.Sprintf("discovery: [{name: _http._tcp.example, servers: [%q], http2: %%t}]\n", z.Address)
+	r := balanced(t, fmt.Sprintf(text, false))
+	spoken := func() bool {
+		r.fleet.mu.Lock()
+		defer r.fleet.mu.Unlock()
+		m := r.fleet.find(a.URL)
+		return m != nil && m.upstream.Server.HTTP2
+	}
+	if spoken() {
+		t.Fatal("HTTP/2 is spoken with it")
+	}
+	r.reload(fmt.Sprintf(text, true))
+	until(t, "HTTP/2 is spoken with it", spoken)
+}
+
+// TestNotTakenIn: what a name says and could not be taken in is no answer that
+// those after it are compared with.
+func TestNotTakenIn(t *testing.T) {
+	f := quiet(t)
+	d := &settings.Discovery{Name: "app", Scheme: "https"}
+	f.trust.CA = filepath.Join(t.TempDir(), "ca.pem")
+	if f.discovered(t.Context(), d, foundAt("10.0.0.1:443")) || shown(f) != "" {
+		t.Errorf("without the authority: %s", shown(f))
+	}
+	certificate, _, _ := selfSigned(t)
+	copyFile(t, certificate, f.trust.CA)
+	if !f.discovered(t.Context(), d, foundAt("10.0.0.1:443")) || shown(f) != "https://10.0.0.1:443*1" {
+		t.Errorf("with it: %s", shown(f))
 	}
 }
 

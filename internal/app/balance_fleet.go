@@ -12,6 +12,7 @@ import (
 	"github.com/polymath-run/polymath"
 	"github.com/polymath-run/polymath/internal/balance"
 	"github.com/polymath-run/polymath/internal/balance/admin"
+	"github.com/polymath-run/polymath/internal/balance/discover"
 	"github.com/polymath-run/polymath/internal/balance/forward"
 	"github.com/polymath-run/polymath/internal/balance/settings"
 )
@@ -41,6 +42,7 @@ type fleet struct {
 	settings balance.Settings
 	members  []fleetMember
 	watches  map[string]context.CancelFunc // by member, or name discovered by
+	found    map[string][]discover.Found   // what the names discovered by said last, as far as it was taken in
 	trust    settings.UpstreamTLS
 	keys     *keypair               // of trust; nil: nobody has needed it yet
 	tls      map[string]*tls.Config // by server name: the same for as long as trust is
@@ -58,7 +60,9 @@ type fleetMember struct {
 }
 
 func newFleet(log *slog.Logger) *fleet {
-	return &fleet{log: log, watches: make(map[string]context.CancelFunc), tls: make(map[string]*tls.Config)}
+	return &fleet{
+		log: log, watches: make(map[string]context.CancelFunc), found: make(map[string][]discover.Found), tls: make(map[string]*tls.Config),
+	}
 }
 
 // start takes in what a configuration says.
@@ -96,20 +100,33 @@ func (f *fleet) apply(from, to *settings.Config, s balance.Settings) error {
 
 // edit does to the members what a difference says.
 func (f *fleet) edit(d *settings.Change, to *settings.Config) error {
-	for i := range d.Removed {
-		name := d.Removed[i].Name()
-		f.members = slices.DeleteFunc(f.members, func(m fleetMember) bool { return m.config.Name() == name })
-	}
-	for i := range d.Tuned {
-		if m := f.find(d.Tuned[i].Name()); m != nil {
-			m.config = d.Tuned[i]
-			m.upstream.Weight, m.upstream.Number, m.upstream.Drain = m.config.Weight, m.config.Number, m.config.Drain
-		}
-	}
-	for i := range d.Added {
-		if err := f.put(fromFile, d.Added[i], netip.AddrPort{}); err != nil {
+	if f.trust.CA != "" || f.trust.Certificate != "" { // before anybody needs it: who is discovered may
+		if err := f.believe(); err != nil {
 			return err
 		}
+	}
+	removed := make(map[string]bool, len(d.Removed))
+	for i := range d.Removed {
+		removed[d.Removed[i].Name()] = true
+	}
+	f.members = slices.DeleteFunc(f.members, func(m fleetMember) bool { return removed[m.config.Name()] })
+	add := slices.Clone(d.Added)
+	for i := range d.Tuned {
+		m := f.find(d.Tuned[i].Name())
+		if m == nil { // removed by hand, and now the file says something new about it
+			add = append(add, d.Tuned[i])
+			continue
+		}
+		m.config = d.Tuned[i]
+		m.upstream.Weight, m.upstream.Number, m.upstream.Drain = m.config.Weight, m.config.Number, m.config.Drain
+	}
+	for i := range add {
+		if err := f.put(fromFile, add[i], netip.AddrPort{}); err != nil {
+			return err
+		}
+	}
+	if err := f.fallBack(removed, to.Discovery); err != nil {
+		return err
 	}
 	if d.Has("upstream-tls") {
 		for i := range f.members {
@@ -197,12 +214,8 @@ func (f *fleet) secure(m *fleetMember) error {
 	if m.target.Scheme != "https" {
 		return nil
 	}
-	if f.keys == nil {
-		keys, err := openTrust(&f.trust)
-		if err != nil {
-			return err
-		}
-		f.keys = keys
+	if err := f.believe(); err != nil {
+		return err
 	}
 	name := f.trust.ServerName
 	if name == "" {
@@ -213,6 +226,16 @@ func (f *fleet) secure(m *fleetMember) error {
 	}
 	m.upstream.Server.TLS = f.tls[name]
 	return nil
+}
+
+// believe reads what upstreams are spoken TLS with, where nobody has yet.
+func (f *fleet) believe() error {
+	if f.keys != nil {
+		return nil
+	}
+	keys, err := openTrust(&f.trust)
+	f.keys = keys
+	return err
 }
 
 // trusted is what upstreams are spoken TLS with; nil: none is.

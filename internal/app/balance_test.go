@@ -363,6 +363,10 @@ func TestBalanceRefuses(t *testing.T) {
 		"admin.address: cannot listen on":     func(c *settings.Config) { c.Admin.Address = taken.Addr().String() },
 		"listen[0].tls.certificate: open":     func(c *settings.Config) { c.Listen[0].TLS = &settings.TLS{Certificate: "/nowhere", Key: "/nowhere"} },
 		"upstream-tls.ca: open":               func(c *settings.Config) { c.Upstreams[0].URL, c.UpstreamTLS.CA = "https://127.0.0.1:1", "/nowhere" },
+		"upstream-tls.ca: open /no": func(c *settings.Config) { // nobody is known yet whom it is for
+			c.Upstreams, c.UpstreamTLS.CA = nil, "/no"
+			c.Discovery = []settings.Discovery{{Name: "app.example", Port: 443, Scheme: "https", Servers: []string{taken.Addr().String()}}}
+		},
 		"access-log.output: open": func(c *settings.Config) {
 			c.AccessLog = settings.AccessLog{Form: "json", Output: "/nowhere/log", Every: 1}
 		},

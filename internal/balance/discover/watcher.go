@@ -22,8 +22,9 @@ type Watcher struct {
 	// says itself: the first above 0.
 	Shortest, Longest time.Duration
 	// Changed is told each answer that differs from the one before. It is never
-	// told of nobody.
-	Changed func(Answer)
+	// told of nobody. False says that it could not be taken in: it is told again
+	// at the next look.
+	Changed func(Answer) bool
 	// Failed, where not nil, is told the first of failures in a row, and nil
 	// when it works again.
 	Failed func(error)
@@ -46,8 +47,10 @@ func (w *Watcher) Run(ctx context.Context) {
 			return
 		}
 		if len(answer.Found) > 0 && !slices.Equal(answer.Found, last) {
-			last = answer.Found
-			w.Changed(answer)
+			last = nil
+			if w.Changed(answer) {
+				last = answer.Found
+			}
 		}
 		wait := min(max(answer.TTL, w.Shortest), w.Longest)
 		if err != nil {

@@ -64,7 +64,7 @@ func TestWatcher(t *testing.T) {
 		s.stop = stop
 		w := Watcher{
 			Lookup: s.lookup, Shortest: 2 * time.Second, Longest: time.Minute,
-			Changed: func(a Answer) { told = append(told, a.Found) },
+			Changed: func(a Answer) bool { told = append(told, a.Found); return true },
 			Failed:  func(err error) { failed = append(failed, err) },
 		}
 		w.Run(ctx)
@@ -83,6 +83,23 @@ func TestWatcher(t *testing.T) {
 		}
 		if len(failed) != 4 || failed[0] == nil || failed[1] != nil || failed[2] == nil || failed[3] != nil {
 			t.Errorf("told of the failures %v", failed)
+		}
+	})
+}
+
+// TestWatcherTellsAgain: what could not be taken in is told at each look until it
+// could.
+func TestWatcherTellsAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		one := at("10.0.0.1:80")
+		s := &script{begun: time.Now(), steps: []step{{one, time.Second, nil}, {one, time.Second, nil}, {one, time.Second, nil}, {one, time.Second, nil}}}
+		ctx, stop := context.WithCancel(t.Context())
+		s.stop = stop
+		told := 0
+		w := Watcher{Lookup: s.lookup, Shortest: time.Second, Longest: time.Second, Changed: func(Answer) bool { told++; return told == 3 }}
+		w.Run(ctx)
+		if told != 3 {
+			t.Errorf("told %d times of what the third time was taken in", told)
 		}
 	})
 }
@@ -108,10 +125,11 @@ func TestWatcherBounds(t *testing.T) {
 			s := &script{begun: time.Now(), steps: steps}
 			ctx, stop := context.WithCancel(t.Context())
 			s.stop = stop
-			w := Watcher{Lookup: s.lookup, Shortest: shortest, Longest: longest, Changed: func(a Answer) {
+			w := Watcher{Lookup: s.lookup, Shortest: shortest, Longest: longest, Changed: func(a Answer) bool {
 				if len(a.Found) == 0 {
 					t.Error("told of nobody")
 				}
+				return true
 			}}
 			w.Run(ctx)
 			for i := 1; i < len(s.asked); i++ {
