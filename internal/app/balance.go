@@ -145,13 +145,12 @@ func (b *Balancer) listen(c *settings.Config) error {
 		return err
 	}
 	b.stack.push("the admin API", b.shutAdmin)
-	api, err := b.planAdmin(&c.Admin)
+	api, err := b.planAdmin(&c.Admin, faces)
 	if err != nil {
 		faces.undo()
 		return err
 	}
-	b.faces.adopt(faces, b.told, c.Timeouts.Drain)
-	b.adoptAdmin(api)
+	b.adopt(faces, api, c.Timeouts.Drain)
 	return nil
 }
 
@@ -181,13 +180,16 @@ func (b *Balancer) read(force bool) (*settings.Reading, error) {
 }
 
 // explain says of an error about a configuration in which file it stands, and in
-// which line.
+// which line, or that it is not the file's.
 func (b *Balancer) explain(r *settings.Reading, err error) error {
 	if err == nil || b.file == nil {
 		return err
 	}
 	if r != nil {
 		err = r.Explain(err)
+	}
+	if settings.IsAbove(err) {
+		return polymath.Errorf(polymath.CodeOf(err), "a flag, or its variable, above the configuration file: %w", err)
 	}
 	return polymath.Errorf(polymath.CodeOf(err), "the configuration file %s: %w", b.file.Path(), err)
 }

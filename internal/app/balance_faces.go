@@ -51,6 +51,8 @@ type facePlan struct {
 	all    []*balanceFace
 	fresh  []*balanceFace
 	opened []*forward.Sockets
+	spare  []*forward.Sockets // of faces that go: for the admin API
+	passed *forward.Sockets   // of these, what it has taken
 }
 
 // planFaces makes the faces that a configuration has more, or says why not.
@@ -58,10 +60,10 @@ func (b *Balancer) planFaces(c *settings.Config) (*facePlan, error) {
 	p := &facePlan{all: make([]*balanceFace, len(c.Listen))}
 	now := b.faces.current()
 	before, spare := match(c.Listen, now)
-	var going []*forward.Sockets
 	for _, f := range spare {
-		going = append(going, f.sockets)
+		p.spare = append(p.spare, f.sockets)
 	}
+	going := slices.Concat(p.spare, b.adminGoing(c))
 	threads := c.Threads
 	if threads == 0 {
 		threads = max(runtime.NumCPU()-1, 1)
@@ -76,6 +78,8 @@ func (b *Balancer) planFaces(c *settings.Config) (*facePlan, error) {
 		var sockets *forward.Sockets
 		if old != nil {
 			sockets = old.sockets
+		} else if sockets = heirloom(c.Listen[i].Address, going); sockets != nil {
+			going = slices.DeleteFunc(going, func(s *forward.Sockets) bool { return s == sockets }) // they are one listener's
 		} else {
 			var err error
 			if sockets, err = listenAt(c.Listen[i].Address, going); err != nil {
@@ -151,6 +155,23 @@ func listenAt(address string, going []*forward.Sockets) (*forward.Sockets, error
 	return nil, failure
 }
 
+// heirloom is which of the sockets that are about to go listen at an address; nil:
+// none do.
+func heirloom(address string, going []*forward.Sockets) *forward.Sockets {
+	at := resolve(address)
+	for _, s := range going {
+		if slices.Contains(at, s.Address()) {
+			return s
+		}
+	}
+	return nil
+}
+
+// has reports whether a plan goes on with sockets.
+func (p *facePlan) has(s *forward.Sockets) bool {
+	return p.passed == s || slices.ContainsFunc(p.all, func(f *balanceFace) bool { return f.sockets == s })
+}
+
 // cannotListen is an error about the field of an address.
 func cannotListen(field, address string, err error) error {
 	return settings.Wrong(field, fmt.Errorf("cannot listen on %s: choose another address (%w)", address, err))
@@ -192,7 +213,7 @@ func (s *balanceFaces) adopt(p *facePlan, told func(), limit time.Duration) {
 	for _, f := range going {
 		f.retire()
 		closing.Go(func() {
-			if !slices.ContainsFunc(p.all, func(n *balanceFace) bool { return n.sockets == f.sockets }) {
+			if !p.has(f.sockets) {
 				f.sockets.Leave(f.take)
 			}
 			s.leaving.Go(func() { s.leave(f) }) // not before: it would find nobody there

@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/polymath-run/polymath"
+	"github.com/polymath-run/polymath/internal/balance/admin"
 )
 
 // crowd asks a balancer all the time. Nothing of what it asks may be asked twice
@@ -331,7 +332,8 @@ func TestReloadThatCannotListen(t *testing.T) {
 		{fmt.Sprintf("upstreams: %s\nlisten:\n- %q\n- %q\nthreads: 4\ntimeouts: {head: 1s}", b.URL, free, taken.Addr()), "line 4: listen[1].address: cannot listen on " + taken.Addr().String()},
 		{fmt.Sprintf("upstreams: %s\nlisten: [%q, %q]\nadmin: %q", b.URL, free, first, taken.Addr()), "line 3: admin.address: cannot listen on " + taken.Addr().String()},
 		{fmt.Sprintf("upstreams: %s\nlisten: [%q, {address: \"127.0.0.1:0\", tls: {certificate: /nowhere, key: /nowhere}}]", b.URL, free), "line 2: listen[1].tls.certificate: open /nowhere"},
-		{fmt.Sprintf("upstreams: %s\nlisten: %q\nadmin: %q", b.URL, free, first), "line 3: admin.address: cannot listen on " + first},
+		{fmt.Sprintf("upstreams: %s\nlisten: [%q, %q]\nadmin: %q", b.URL, free, first, first), "line 3: admin.address: cannot listen on " + first},
+		{fmt.Sprintf("upstreams: %s\nadmin: off\nlisten:\n- %q\n- %q\n- %q", b.URL, free, strings.TrimPrefix(apart, "http://"), strings.Replace(apart, "http://127.0.0.1", "localhost", 1)), "line 6: listen[2].address: cannot listen on localhost"},
 		{fmt.Sprintf("upstreams: %s\nlisten: [%q, %q]\naccess-log:\n  form: json\n  output: /nowhere/log", b.URL, free, first), "line 5: access-log.output: open /nowhere/log"},
 		{fmt.Sprintf("upstreams: https://127.0.0.1:1\nlisten: [%q, %q]\nupstream-tls:\n  ca: /nowhere", free, first), "line 4: upstream-tls.ca: open /nowhere"},
 	} {
@@ -405,6 +407,84 @@ func TestAdminMoves(t *testing.T) {
 	if got := r.Balancer.Admin(); got != "" {
 		t.Errorf("the admin API is off, and at %s", got)
 	}
+}
+
+// TestAddressesSwap: listeners and the admin API take over each other's addresses,
+// and nobody who is about to connect is refused (L11).
+func TestAddressesSwap(t *testing.T) {
+	a := serveUpstream(t, "a")
+	first, second := freeAddress(t), freeAddress(t)
+	config := func(listen, admin string) string {
+		return fmt.Sprintf("upstreams: %s\nlisten: %q\nadmin: %q", a.URL, listen, admin)
+	}
+	r := balanced(t, config(first, second))
+	c := newCrowd(t)
+	var one sync.WaitGroup
+	for _, address := range []string{first, second} {
+		one.Go(func() { // whoever answers there
+			for c.ctx.Err() == nil {
+				nc, err := net.Dial("tcp", address)
+				if err != nil {
+					c.failed("connect", err)
+					return
+				}
+				if _, err := fmt.Fprintf(nc, "GET /livez HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", address); err != nil {
+					c.failed("ask", err)
+				} else if answer, err := io.ReadAll(nc); err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 200") {
+					c.failed("answer", fmt.Errorf("%.80q %w", answer, err))
+				}
+				_ = nc.Close()
+				c.asked.Add(1)
+			}
+		})
+	}
+	for i := range 6 {
+		listen, apart := second, first
+		if i%2 == 1 {
+			listen, apart = first, second
+		}
+		r.reload(config(listen, apart))
+		c.some()
+		if _, body := r.get("/"); body != "a" || r.URLs()[0] != "http://"+listen || r.Balancer.Admin() != "http://"+apart {
+			t.Errorf("answered by %s; at %v and %s", body, r.URLs(), r.Balancer.Admin())
+		}
+		until(t, "the admin API answers", func() bool {
+			api, err := admin.Dial("http://" + apart)
+			if err == nil {
+				_, err = api.Stats(t.Context())
+			}
+			return err == nil
+		})
+	}
+	r.reload(config(first, strings.Replace(second, "127.0.0.1", "localhost", 1))) // where it is, otherwise written
+	if got := r.Balancer.Admin(); got != "http://"+second {
+		t.Errorf("the admin API is at %s", got)
+	}
+	c.stop()
+	one.Wait()
+}
+
+// TestAdminBacklog: who waits at an address that the admin API leaves is answered.
+func TestAdminBacklog(t *testing.T) {
+	a := serveUpstream(t, "a")
+	first := freeAddress(t)
+	r := balanced(t, fmt.Sprintf("upstreams: %s\nadmin: %q", a.URL, first))
+	now := r.Balancer.admin.Load()
+	now.hush() // so that nobody takes who comes
+	waiting, err := net.Dial("tcp", first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer waiting.Close()
+	r.reload(fmt.Sprintf("upstreams: %s\nadmin: off", a.URL))
+	if _, err := fmt.Fprintf(waiting, "GET /livez HTTP/1.1\r\nHost: %s\r\n\r\n", first); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := http.ReadResponse(bufio.NewReader(waiting), nil)
+	if err != nil || answer.StatusCode != http.StatusOK {
+		t.Fatalf("%v, %v", answer, err)
+	}
+	_ = answer.Body.Close()
 }
 
 // TestDrainLimit: what a reload has left behind is cut when its time is up, and

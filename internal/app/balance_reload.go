@@ -147,8 +147,7 @@ func (b *Balancer) apply(c *settings.Config) (admin.Reloaded, error) {
 		b.setPace(c.Watch)
 	}
 	urls := b.URLs()
-	b.faces.adopt(n.faces, b.told, c.Timeouts.Drain)
-	b.adoptAdmin(n.admin)
+	b.adopt(n.faces, n.admin, c.Timeouts.Drain)
 	if now := b.URLs(); !slices.Equal(urls, now) {
 		b.log.Info("listening elsewhere", "addresses", now)
 	}
@@ -198,7 +197,7 @@ func (b *Balancer) plan(c *settings.Config, d *settings.Change) (n *next, err er
 	if n.faces, err = b.planFaces(c); err != nil {
 		return n, err
 	}
-	n.admin, err = b.planAdmin(&c.Admin)
+	n.admin, err = b.planAdmin(&c.Admin, n.faces)
 	return n, err
 }
 

@@ -15,8 +15,8 @@ import (
 // for a host that is not on the list, as a page would send whose name was
 // made to point here. An address is nobody's name and always passes. hosts are
 // names without a port; nil takes any host, for servers behind a proxy that
-// checks.
-func Guard(next http.Handler, hosts []string) http.Handler {
+// checks. way is how one more name is put on it, for people.
+func Guard(next http.Handler, hosts []string, way string) http.Handler {
 	cross := http.NewCrossOriginProtection()
 	cross.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		problem.Write(w, problem.New(r, http.StatusForbidden, "the request comes from a page of another site"))
@@ -28,7 +28,7 @@ func Guard(next http.Handler, hosts []string) http.Handler {
 			slices.ContainsFunc(hosts, func(h string) bool { return strings.EqualFold(h, name) })
 		if !known {
 			problem.Write(w, problem.New(r, http.StatusForbidden,
-				fmt.Sprintf("this server is not known as %.80q: tell it the names it may be called by, --host NAME", name)))
+				fmt.Sprintf("this server is not known as %.80q: tell it the names it may be called by, %s", name, way)))
 			return
 		}
 		inner.ServeHTTP(w, r)

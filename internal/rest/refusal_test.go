@@ -19,7 +19,7 @@ import (
 
 func serve(t testing.TB, b rest.Backend, o rest.Options) *rig {
 	t.Helper()
-	s := httptest.NewServer(rest.Guard(rest.New(b, o), []string{"127.0.0.1", "localhost"}))
+	s := httptest.NewServer(rest.Guard(rest.New(b, o), []string{"127.0.0.1", "localhost"}, "--host NAME"))
 	t.Cleanup(func() {
 		s.CloseClientConnections()
 		s.Close()

@@ -103,7 +103,7 @@ func newRig(t testing.TB, dir string) *rig {
 	})
 	must(t, err)
 	backend := rest.Over(service.New(r.node, catalog.New(all.Set(true))), past)
-	r.server = httptest.NewServer(rest.Guard(rest.New(backend, r.options), []string{"127.0.0.1"}))
+	r.server = httptest.NewServer(rest.Guard(rest.New(backend, r.options), []string{"127.0.0.1"}, "--host NAME"))
 	t.Cleanup(r.close)
 	return r
 }

@@ -53,7 +53,7 @@ func ParseOver(text []byte, above func(*Config) error) (*Reading, error) {
 			return nil, err
 		}
 		if err := above(r.Config); err != nil {
-			return nil, err
+			return nil, &aboveFault{err}
 		}
 		r.lines.forget("", reflect.ValueOf(*file), reflect.ValueOf(*r.Config))
 	}
@@ -66,30 +66,49 @@ func ParseOver(text []byte, above func(*Config) error) (*Reading, error) {
 // Explain adds to an error about a field the line where the field stands; to
 // another, or where the file does not have it, nothing.
 func (r *Reading) Explain(err error) error {
-	if f, ok := errors.AsType[*fault](err); ok {
-		if line := r.lines.of(f.field); line > 0 {
-			return polymath.Errorf(polymath.CodeOf(err), "line %d: %w", line, err)
-		}
+	f, ok := errors.AsType[*fault](err)
+	if !ok {
+		return err
+	}
+	switch line, known := r.lines.of(f.field); {
+	case line > 0:
+		return polymath.Errorf(polymath.CodeOf(err), "line %d: %w", line, err)
+	case known:
+		return &aboveFault{err}
 	}
 	return err
+}
+
+// aboveFault is what is wrong with something that stands above a file.
+type aboveFault struct{ error }
+
+// Unwrap gives what is wrong.
+func (f *aboveFault) Unwrap() error { return f.error }
+
+// IsAbove reports whether an error is about what stands above a file, and not
+// about the file.
+func IsAbove(err error) bool {
+	_, ok := errors.AsType[*aboveFault](err)
+	return ok
 }
 
 // places are the lines that fields begin at; 0: what counts is not in the file.
 type places map[string]int
 
-// of is the line of a field, or of what it would stand in; 0: it is not known.
-func (p places) of(field string) int {
+// of is the line of a field, or of what it would stand in, if that is known; 0:
+// what counts is not in the file.
+func (p places) of(field string) (line int, known bool) {
 	for field != "" {
 		if line, ok := p[field]; ok {
-			return line
+			return line, true
 		}
 		cut := strings.LastIndexAny(field, ".[")
 		if cut < 0 {
-			return 0
+			break
 		}
 		field = field[:cut]
 	}
-	return 0
+	return 0, false
 }
 
 // forget takes out the fields that something above the file says otherwise.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/polymath-run/polymath"
 	"github.com/polymath-run/polymath/internal/balance/limit"
 	"github.com/polymath-run/polymath/internal/balance/pick"
 )
@@ -215,11 +216,15 @@ func holds(t *testing.T, field, file string) {
 func TestAboveHasNoLine(t *testing.T) {
 	const file = "policy: ring\nupstreams: [http://a:1]\nretries:\n  most: 9\n  floor: 1\n"
 	_, err := ParseOver([]byte(file), func(c *Config) error { c.Retries.Most = 8; return nil })
-	if err == nil || err.Error() != "retries.most: 8: it must be from 0 to 3" {
+	if err == nil || err.Error() != "retries.most: 8: it must be from 0 to 3" || !IsAbove(err) {
 		t.Errorf("%v", err)
 	}
 	_, err = ParseOver([]byte(file), func(c *Config) error { c.Retries.Floor = 8; return nil })
-	if err == nil || !strings.HasPrefix(err.Error(), "line 4: retries.most: 9") {
+	if err == nil || !strings.HasPrefix(err.Error(), "line 4: retries.most: 9") || IsAbove(err) {
+		t.Errorf("%v", err)
+	}
+	_, err = ParseOver([]byte(file), func(*Config) error { return polymath.Errorf(polymath.InvalidArgument, "a flag is wrong") })
+	if polymath.CodeOf(err) != polymath.InvalidArgument || err.Error() != "a flag is wrong" || !IsAbove(err) {
 		t.Errorf("%v", err)
 	}
 	_, err = ParseOver([]byte("policy: ring\nupstreams: [http://a:1]\n"), func(c *Config) error { c.Policy = Policy{Name: "best"}; return nil })
