@@ -140,6 +140,7 @@ func (h *http2Front) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 	owner, _ := q.Context().Value(ownerKey{}).(*conn)
 	head, why := streamHead(q)
 	if owner == nil || why != http1.Fine {
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(h.f.o.Timeouts.Write))
 		refuseStream(w, h.f.o.refusals.malformed[why])
 		return
 	}
@@ -311,6 +312,7 @@ func (h *http2Front) answer(w http.ResponseWriter, a *http.Response, r *bufio.Re
 	}
 	w.WriteHeader(a.StatusCode)
 	out := http.NewResponseController(w)
+	var until time.Time // of who gives no room on his stream, and takes all else
 	if a.ContentLength < 0 {
 		_ = out.Flush() // else a short body gets a length
 	}
@@ -318,6 +320,7 @@ func (h *http2Front) answer(w http.ResponseWriter, a *http.Response, r *bufio.Re
 	for {
 		n, err := a.Body.Read(buffer)
 		if n > 0 {
+			lazily(&until, h.f.o.Timeouts.Write, out.SetWriteDeadline)
 			if _, err := w.Write(buffer[:n]); err != nil {
 				return false
 			}

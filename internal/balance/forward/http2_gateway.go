@@ -138,21 +138,16 @@ func (g *gateway) tell(far net.Conn, r *bufio.Reader, q *http.Request, p *gatePi
 		out.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(text)), nil }
 		out.Body, _ = out.GetBody() // it cannot fail
 	}
-	var gone sync.WaitGroup
-	if q.ContentLength == 0 && len(q.TransferEncoding) == 0 {
-		// Nothing more comes before the answer but the client's leaving.
-		gone.Go(func() {
-			if _, err := r.Peek(1); err != nil && !isTimeout(err) {
-				cancel()
-			}
-		})
+	look := gateLook{in: r, left: cancel}
+	if body.over = look.begin; body.whole() {
+		look.begin()
 	}
 	a, err := g.transport.RoundTrip(out)
 	if err != nil {
 		p.short.Store(isShort(err))
 		p.unreached.Store(!connected)
 		_ = far.Close()
-		gone.Wait()
+		look.end()
 		return false
 	}
 	defer func() { _ = a.Body.Close() }()
@@ -164,7 +159,7 @@ func (g *gateway) tell(far net.Conn, r *bufio.Reader, q *http.Request, p *gatePi
 	} else {
 		_ = far.SetReadDeadline(time.Unix(1, 0))
 	}
-	gone.Wait()
+	look.end()
 	_ = far.SetReadDeadline(time.Time{})
 	return err == nil && body.whole()
 }
@@ -251,10 +246,46 @@ func writeHead(w *bufio.Writer, status int, h http.Header, framing func()) error
 	return w.Flush()
 }
 
+// gateLook looks, from the end of a request to that of its answer, whether who
+// asks is still there: nothing comes from him meanwhile but his leaving.
+type gateLook struct {
+	in   *bufio.Reader
+	left func() // called where he is not
+	live sync.WaitGroup
+
+	mu           sync.Mutex
+	begun, ended bool
+}
+
+// begin begins to look, once, unless it is over.
+func (l *gateLook) begin() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.begun || l.ended {
+		return
+	}
+	l.begun = true
+	l.live.Go(func() {
+		if _, err := l.in.Peek(1); err != nil && !isTimeout(err) {
+			l.left()
+		}
+	})
+}
+
+// end waits until nobody looks any more, which a deadline in the past or the end
+// of the pipe brings about.
+func (l *gateLook) end() {
+	l.mu.Lock()
+	l.ended = true
+	l.mu.Unlock()
+	l.live.Wait()
+}
+
 // gateBody is a request's body on its way to the transport.
 type gateBody struct {
 	io.Reader
 	ask   func() // says 100 before the first Read; nil where nobody waits for it
+	over  func() // called at its end; nil: nobody waits for that
 	none  bool
 	ended atomic.Bool
 }
@@ -268,6 +299,9 @@ func (b *gateBody) Read(p []byte) (int, error) {
 	n, err := b.Reader.Read(p)
 	if err == io.EOF {
 		b.ended.Store(true)
+		if b.over != nil {
+			b.over()
+		}
 	}
 	return n, err
 }
