@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -237,9 +238,11 @@ func discovery(text string) (configuration.Discovery, error) {
 	name, port, some := strings.Cut(text, ":")
 	d := configuration.Discovery{Name: name}
 	if some {
-		if _, err := fmt.Sscanf(port, "%d", &d.Port); err != nil {
-			return d, polymath.Errorf(polymath.InvalidArgument, "--discover %q: %q is no port", text, port)
+		n, err := strconv.ParseUint(port, 10, 16)
+		if err != nil || n == 0 {
+			return d, polymath.Errorf(polymath.InvalidArgument, "--discover %q: %q is no port from 1 to 65535", text, port)
 		}
+		d.Port = int(n)
 	}
 	return d, nil
 }

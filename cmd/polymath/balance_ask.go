@@ -91,6 +91,9 @@ func (o *balancer) listCommand() *cobra.Command {
 func (o *balancer) addCommand() *cobra.Command {
 	var u admin.NewUpstream
 	cmd := o.command("add URL", "Add an upstream, or configure it anew", [2]int{1, 1}, func(cmd *cobra.Command, c *admin.Client, args []string) error {
+		if cmd.Flags().Changed("weight") && u.Weight == 0 { // which would be as if it were left out
+			return polymath.Errorf(polymath.InvalidArgument, "--weight is 0: it must be from 1 to 1000")
+		}
 		u.URL = args[0]
 		added, err := c.Add(cmd.Context(), u)
 		if err != nil {
@@ -191,6 +194,8 @@ func (o *balancer) statsCommand() *cobra.Command {
 			{"2xx", s.Answers["2xx"]}, {"3xx", s.Answers["3xx"]}, {"4xx", s.Answers["4xx"]}, {"5xx", s.Answers["5xx"]},
 			{"no answer", s.Answers["none"]},
 			{"configured", s.Configured.Format(time.RFC3339)},
+			{"reloads", fmt.Sprintf("%d, and %d of them wrong", s.Reloads, s.ReloadsFailed)},
+			{"leaving", s.Leaving},
 		} {
 			if _, err := fmt.Fprintf(o.stdout, "%-18s %v\n", line.name, line.value); err != nil {
 				return err

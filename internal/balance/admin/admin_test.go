@@ -295,6 +295,26 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
+// TestClientWaits: less than a second is waited for, too.
+func TestClientWaits(t *testing.T) {
+	for wait, want := range map[time.Duration]string{0: "", time.Millisecond: "wait=1", time.Second: "wait=1", 1001 * time.Millisecond: "wait=2", admin.MaxWait: "wait=60"} {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if got := r.Header.Get("Prefer"); got != want {
+				t.Errorf("%v: Prefer is %q, want %q", wait, got, want)
+			}
+			_, _ = io.WriteString(w, "{}")
+		}))
+		c, err := admin.Dial(s.URL)
+		if err == nil {
+			_, err = c.Change(t.Context(), "http://a:1", admin.Patch{Drain: new(true)}, wait)
+		}
+		if err != nil {
+			t.Error(err)
+		}
+		s.Close()
+	}
+}
+
 // TestClientElsewhere: what answers may be no balancer, or nobody.
 func TestClientElsewhere(t *testing.T) {
 	for name, answer := range map[string]http.HandlerFunc{

@@ -54,7 +54,7 @@ func (c *Client) Add(ctx context.Context, u NewUpstream) (Upstream, error) {
 }
 
 // Change changes an upstream. One that is to be drained is waited for so long,
-// in whole seconds, at most MaxWait.
+// rounded up to seconds, at most MaxWait.
 func (c *Client) Change(ctx context.Context, name string, p Patch, wait time.Duration) (Upstream, error) {
 	return ask[Upstream](ctx, c, call{method: http.MethodPatch, path: Path(name), body: p, wait: wait})
 }
@@ -102,7 +102,7 @@ func (c *Client) do(ctx context.Context, a call, into any) error {
 	if a.body != nil {
 		r.Header.Set("Content-Type", "application/json")
 	}
-	if seconds := int(a.wait.Seconds()); seconds > 0 {
+	if seconds := int((a.wait + time.Second - 1) / time.Second); seconds > 0 {
 		r.Header.Set("Prefer", "wait="+strconv.Itoa(seconds))
 	}
 	response, err := c.client.Do(r)
