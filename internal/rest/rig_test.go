@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -57,17 +58,17 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// gate is a journal that can hold one append back.
+// gate is a journal that can hold one demand back.
 type gate struct {
 	journal.Journal
 	next atomic.Pointer[held]
 }
 
-// held is an append that waits at a gate.
+// held is a demand that waits at a gate.
 type held struct{ here, on chan struct{} }
 
-// hold has the next append wait: here is closed when it is there, release
-// lets it pass.
+// hold has the next entry with a demand wait, and not what the node has to say by
+// itself: here is closed when it is there, release lets it pass.
 func (g *gate) hold() (here <-chan struct{}, release func()) {
 	h := &held{make(chan struct{}), make(chan struct{})}
 	g.next.Store(h)
@@ -75,11 +76,20 @@ func (g *gate) hold() (here <-chan struct{}, release func()) {
 }
 
 func (g *gate) Append(ctx context.Context, entry []byte) error {
-	if h := g.next.Swap(nil); h != nil {
+	if h := g.next.Load(); h != nil && demands(entry) && g.next.CompareAndSwap(h, nil) {
 		close(h.here)
 		<-h.on
 	}
 	return g.Journal.Append(ctx, entry)
+}
+
+// demands reports whether an entry has a demand in it.
+func demands(entry []byte) bool {
+	var e ledger.Entry
+	return e.Decode(entry) == nil && slices.ContainsFunc(e.Commands, func(c ledger.Command) bool {
+		_, is := c.(*ledger.Demand)
+		return is
+	})
 }
 
 func newRig(t testing.TB, dir string) *rig {

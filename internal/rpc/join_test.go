@@ -1,13 +1,16 @@
 package rpc_test
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 
 	"github.com/polymath-run/polymath"
 	"github.com/polymath-run/polymath/api/polymathv1"
 	"github.com/polymath-run/polymath/internal/catalog"
+	"github.com/polymath-run/polymath/internal/rpc"
 )
 
 // TestTooManyWorkers: a stream has a hundred, however they are asked for.
@@ -30,6 +33,26 @@ func TestTooManyWorkers(t *testing.T) {
 	}
 	if refused != 1 {
 		t.Errorf("%d of 101 workers were refused", refused)
+	}
+}
+
+// TestStoppingLosesNobody: a worker whose stream ended because the server stops is
+// not away: its time begins when the server is there again.
+func TestStoppingLosesNobody(t *testing.T) {
+	for _, stops := range []bool{false, true} {
+		s := start(t, t.TempDir(), "")
+		ctx, stop := context.WithCancel(t.Context())
+		st := rpc.New(ctx, s.service, slog.New(slog.DiscardHandler)).Stream()
+		st.Take(&polymathv1.Calls{Joins: []*polymathv1.Join{{Call: 1, Name: "w"}}})
+		waitFor(t, s, func() bool { return st.Owed() == 0 })
+		if stops {
+			stop()
+		}
+		st.End()
+		stop()
+		if w := s.node.Workers(); len(w) != 1 || w[0].Away == stops {
+			t.Errorf("after a stop %v: %+v", stops, w)
+		}
 	}
 }
 

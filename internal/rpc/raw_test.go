@@ -5,7 +5,9 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"net/http"
+	"sync"
 	"testing"
+	"time"
 
 	"connectrpc.com/connect"
 	"google.golang.org/protobuf/proto"
@@ -16,10 +18,14 @@ import (
 	"github.com/polymath-run/polymath/internal/wire"
 )
 
-// raw is a stream whose other end says what it likes.
+// raw is a stream whose other end says what it likes. The workers it joins live,
+// and begin what they are granted, however slow the test is.
 type raw struct {
 	t       testing.TB
 	x       *connect.BidiStreamForClient[polymathv1.Calls, polymathv1.Replies]
+	sending sync.Mutex // held while something is sent
+	beating sync.WaitGroup
+	ctx     context.Context // ends with the test
 	number  uint64
 	replies map[uint64][]*polymathv1.Reply // not asked for yet
 	grants  []*polymathv1.Grant
@@ -41,10 +47,11 @@ func (s *server) raw() *raw {
 	s.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	c := polymathv1connect.NewPolymathClient(web(s.t, true), s.url())
-	r := &raw{t: s.t, x: c.Exchange(ctx), replies: make(map[uint64][]*polymathv1.Reply), closed: make(map[polymath.Ref]bool)}
+	r := &raw{t: s.t, x: c.Exchange(ctx), replies: make(map[uint64][]*polymathv1.Reply), closed: make(map[polymath.Ref]bool), ctx: ctx}
 	s.t.Cleanup(func() {
-		_ = r.x.CloseRequest()
+		r.close()
 		cancel()
+		r.beating.Wait()
 		_ = r.x.CloseResponse()
 	})
 	r.send(&polymathv1.Calls{})
@@ -56,8 +63,35 @@ func (s *server) raw() *raw {
 
 func (r *raw) send(m *polymathv1.Calls) {
 	r.t.Helper()
-	if err := r.x.Send(m); err != nil {
+	if err := r.say(m); err != nil {
 		r.t.Fatal(err)
+	}
+}
+
+// say sends a message that the server may not want any more.
+func (r *raw) say(m *polymathv1.Calls) error {
+	r.sending.Lock()
+	defer r.sending.Unlock()
+	return r.x.Send(m)
+}
+
+// close ends what this end says.
+func (r *raw) close() {
+	r.sending.Lock()
+	defer r.sending.Unlock()
+	_ = r.x.CloseRequest()
+}
+
+// beat says that a worker lives until the test ends, or the stream.
+func (r *raw) beat(session []byte) {
+	tick := time.NewTicker(500 * time.Millisecond)
+	defer tick.Stop()
+	for r.say(&polymathv1.Calls{Beats: [][]byte{session}}) == nil {
+		select {
+		case <-tick.C:
+		case <-r.ctx.Done():
+			return
+		}
 	}
 }
 
@@ -77,7 +111,10 @@ func (r *raw) hear() {
 	for _, p := range m.GetReplies() {
 		r.replies[p.GetCall()] = append(r.replies[p.GetCall()], p)
 	}
-	r.grants = append(r.grants, m.GetGrants()...)
+	for _, g := range m.GetGrants() { // a lease that nobody begins within a second goes back
+		r.grants = append(r.grants, g)
+		_ = r.say(&polymathv1.Calls{Progress: []*polymathv1.Progress{{Token: g.GetToken()}}})
+	}
 	for _, c := range m.GetClosed() {
 		session, _ := wire.ParseSession(c)
 		r.closed[session] = true
@@ -110,7 +147,9 @@ func (r *raw) join(functions ...*polymathv1.Declaration) []byte {
 	r.t.Helper()
 	call := r.next()
 	r.send(&polymathv1.Calls{Joins: []*polymathv1.Join{{Call: call, Name: "raw", Functions: functions}}})
-	return r.refused("join", call, 0).GetSession()
+	session := r.refused("join", call, 0).GetSession()
+	r.beating.Go(func() { r.beat(session) })
+	return session
 }
 
 // demand asks for leases.

@@ -186,7 +186,9 @@ func (st *stream) end() {
 			st.stopWait(call)
 		}
 		for session, declared := range st.sessions {
-			b.Detach(session, st.route)
+			if st.server.ending.Err() == nil { // however long a server takes to stop, its workers are not away
+				b.Detach(session, st.route)
+			}
 			st.server.service.Catalog().Retract(declared)
 		}
 		clear(st.sessions)
