@@ -37,7 +37,8 @@ type stream struct {
 	owed     int               // calls not answered yet
 	waits    map[uint64]func() // by call: how to stop
 	sessions map[polymath.Ref][]remote.Declaration
-	joining  int // sessions under way
+	reported map[polymath.Token]bool // those whose report is under way: another might be taken before it
+	joining  int                     // sessions under way
 	over     bool
 
 	specs []prepared // room for those of one message; the reader's
@@ -47,6 +48,7 @@ func newStream(s *Server) *stream {
 	st := &stream{
 		server: s, out: newOutbox(s.unsentLimit),
 		waits: make(map[uint64]func()), sessions: make(map[polymath.Ref][]remote.Declaration),
+		reported: make(map[polymath.Token]bool),
 	}
 	st.route = &node.Route{Post: st.post}
 	return st

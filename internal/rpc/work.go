@@ -155,7 +155,13 @@ func (st *stream) report(b *node.Batch, r *polymathv1.Report) {
 		st.done(call, polymath.Errorf(polymath.InvalidArgument, "a report of kind %d is none of this version", r.GetKind()))
 		return
 	}
+	if st.reported[t] {
+		st.done(call, polymath.Errorf(polymath.StaleToken, "the lease %v was reported before: the first report counts", t))
+		return
+	}
+	st.reported[t] = true
 	b.Propose(cmd, func(err error) {
+		delete(st.reported, t)
 		// The worker goes on without it.
 		st.reply(item{reply: &polymathv1.Reply{Call: call, Error: st.server.refusal(err)}, lazy: err == nil})
 	})
