@@ -48,11 +48,15 @@ type Server struct {
 	writeLimit  time.Duration // writeTimeout, but for tests
 	silence     time.Duration // silenceLimit, but for tests
 	unsentLimit int           // maxUnsentBytes, but for tests
+	bodyLimit   time.Duration // bodyLimit, but for tests
 }
 
 // New makes a server whose streams end with ctx.
 func New(ctx context.Context, s *service.Service, log *slog.Logger) *Server {
-	return &Server{service: s, log: log, ending: ctx, writeLimit: writeTimeout, silence: silenceLimit, unsentLimit: maxUnsentBytes}
+	return &Server{
+		service: s, log: log, ending: ctx,
+		writeLimit: writeTimeout, silence: silenceLimit, unsentLimit: maxUnsentBytes, bodyLimit: bodyLimit,
+	}
 }
 
 // Streams is how many streams are open.
@@ -62,19 +66,27 @@ func (s *Server) Streams() int64 { return s.streams.Load() }
 func (s *Server) Handler() (path string, h http.Handler) {
 	path, calls := polymathv1connect.NewPolymathHandler(s, connect.WithReadMaxBytes(wire.MaxMessageBytes),
 		connect.WithCodec(jsonCodec{"json"}), connect.WithCodec(jsonCodec{"json; charset=utf-8"}),
+		connect.WithInterceptors(connect.UnaryInterceptorFunc(arrived)),
 		connect.WithCompression("gzip", nil, nil)) // small messages at a high rate: it costs more than the wire
 	return path, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch {
-		case upgrades(r):
+		if upgrades(r) {
 			s.upgrade(w, r)
+			return
+		}
+		control := http.NewResponseController(w)
+		streams := r.ProtoMajor >= 2 && r.URL.Path == polymathv1connect.PolymathExchangeProcedure
+		if !streams {
+			s.hurry(w, r, control)
+		}
+		switch {
 		case !isCall(r.URL.Path):
 			refuse(w, r, http.StatusNotFound, polymath.Errorf(polymath.NotFound,
 				"there is no call at this path: there are Submit, Get, Wait, Cancel and Exchange"))
-		case r.ProtoMajor < 2 && r.URL.Path == polymathv1connect.PolymathExchangeProcedure:
+		case !streams && r.URL.Path == polymathv1connect.PolymathExchangeProcedure:
 			refuse(w, r, http.StatusHTTPVersionNotSupported, polymath.Errorf(polymath.InvalidArgument,
 				"a stream needs HTTP/2, or to upgrade to %s; the single calls work over HTTP/1.1", wire.Protocol))
 		default:
-			calls.ServeHTTP(w, r.WithContext(withController(r.Context(), http.NewResponseController(w))))
+			calls.ServeHTTP(w, r.WithContext(withController(r.Context(), control)))
 		}
 	})
 }

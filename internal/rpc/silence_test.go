@@ -10,6 +10,10 @@ import (
 // for streams that open from now on.
 func (s *Server) BoundSilence(d time.Duration) { s.silence = d }
 
+// BoundBody makes the time that the message of a single call may take short
+// enough for a test.
+func (s *Server) BoundBody(d time.Duration) { s.bodyLimit = d }
+
 // TestLazyNews: that a report was taken waits for other news to go with, but
 // not for long; what somebody waits for goes at once, and takes it along.
 func TestLazyNews(t *testing.T) {
