@@ -3,10 +3,12 @@ package forward
 import (
 	"errors"
 	"io"
+	"math"
 	"net"
 	"net/netip"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/polymath-run/polymath/internal/balance/http1"
@@ -196,12 +198,43 @@ func (c *conn) reject(r *Refusal) {
 
 // linger lets answers arrive before the connection is closed: a client that still
 // sends would get a reset in their place. It may have sent further requests ahead.
+// One that is slow to take a long answer has as long as for any write.
 func (c *conn) linger() {
 	if c.stream || closeWrite(c.nc) != nil {
 		return
 	}
-	_ = c.nc.SetReadDeadline(time.Now().Add(LingerTime))
-	_, _ = io.CopyN(io.Discard, c.nc, LingerBytes) // whatever comes, nobody asks for it
+	left, since := math.MaxInt, time.Now()
+	for {
+		_ = c.nc.SetReadDeadline(time.Now().Add(LingerTime))
+		_, err := io.CopyN(io.Discard, c.nc, LingerBytes) // whatever comes, nobody asks for it
+		n := unarrived(c.nc)
+		if err != nil && !isTimeout(err) || n == 0 || n >= left && time.Since(since) >= c.f.o.Timeouts.Write {
+			return
+		}
+		if n < left {
+			left, since = n, time.Now()
+		}
+	}
+}
+
+// unarrived is untaken of a connection of package net.
+func unarrived(nc net.Conn) (n int) {
+	if s, ok := nc.(interface{ NetConn() net.Conn }); ok {
+		nc = s.NetConn()
+	}
+	if e, ok := nc.(*earlyConn); ok {
+		nc = e.Conn
+	}
+	s, ok := nc.(syscall.Conn)
+	if !ok {
+		return 0
+	}
+	raw, err := s.SyscallConn()
+	if err != nil {
+		return 0
+	}
+	_ = raw.Control(func(fd uintptr) { n = untaken(int32(fd)) }) // one that is closed has nothing
+	return n
 }
 
 // write sends to the client.

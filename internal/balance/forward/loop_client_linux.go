@@ -2,6 +2,7 @@ package forward
 
 import (
 	"bytes"
+	"math"
 	"net/netip"
 	"syscall"
 	"time"
@@ -140,7 +141,7 @@ func (t *thread) hear(c *client, data []byte) {
 	switch c.phase {
 	case leaving:
 		if c.thrown += len(data); c.thrown > LingerBytes {
-			t.closeClient(c)
+			t.part(c)
 		}
 	case asking:
 		t.hearBody(c, data)
@@ -301,6 +302,7 @@ func (t *thread) end(c *client) {
 // a client has sent ahead may come at any time, so that none is there says nothing.
 func (t *thread) leave(c *client) {
 	c.phase, c.thrown = leaving, 0
+	c.left, c.hedge = math.MaxInt64, 0
 	t.buffers.put(c.held)
 	c.held = nil
 	if syscall.Shutdown(int(c.fd), syscall.SHUT_WR) != nil {
@@ -363,6 +365,8 @@ func (t *thread) expireClient(c *client) {
 	switch {
 	case c.phase == idle && len(c.held) > 0:
 		t.turnAway(c, t.options.refusals.slow)
+	case c.phase == leaving:
+		t.part(c)
 	case c.phase != asking || c.done:
 		t.closeClient(c)
 	case c.x.Deadline != 0 && c.x.Deadline <= t.now:
