@@ -70,26 +70,40 @@ type App struct {
 // Damaged where the directory is in use, damaged, full, newer or closed to us,
 // and say what to do.
 func Open(ctx context.Context, o Options) (*App, error) {
-	a := &App{path: o.Directory, log: o.Log}
-	a.alive, a.fail = context.WithCancelCause(context.Background())
+	a, err := claim(o)
+	if err != nil {
+		return nil, err
+	}
 	if err := a.open(ctx, o); err != nil {
-		if closing := a.stack.unwind(closeLimit); closing != nil {
-			a.log.Warn("after the start failed", "error", closing)
-		}
-		return nil, explain(o.Directory, err)
+		return nil, a.abandon(err)
 	}
 	return a, nil
 }
 
-func (a *App) open(ctx context.Context, o Options) error {
+// claim takes the data directory for this process, and opens nothing in it yet.
+func claim(o Options) (*App, error) {
+	a := &App{path: o.Directory, log: o.Log}
+	a.alive, a.fail = context.WithCancelCause(context.Background())
 	a.holder = Holder{PID: os.Getpid(), Version: o.Version, Started: time.Now().UTC()}
 	dir, err := openDirectory(o.Directory, a.holder)
 	if err != nil {
-		return err
+		return nil, explain(o.Directory, err)
 	}
 	a.directory = dir
 	a.stack.push("the data directory", dir.close)
+	return a, nil
+}
 
+// abandon closes what a start that failed has opened, and says why it did.
+func (a *App) abandon(err error) error {
+	if closing := a.stack.unwind(closeLimit); closing != nil {
+		a.log.Warn("after the start failed", "error", closing)
+	}
+	return explain(a.path, err)
+}
+
+func (a *App) open(ctx context.Context, o Options) error {
+	dir := a.directory
 	checkpoints, err := openCheckpoints(dir.file(checkpointName))
 	if err != nil {
 		return err

@@ -44,6 +44,9 @@ func (e *InUseError) Error() string {
 	if e.Holder.PID > 0 {
 		who = fmt.Sprintf("process %d", e.Holder.PID)
 	}
+	if e.Holder.Address != "" {
+		who += ", a server that answers at " + e.Holder.Address
+	}
 	return fmt.Sprintf("the data directory %s is in use by %s", e.Path, who)
 }
 
@@ -55,7 +58,11 @@ func inUse(path string) error {
 	if err != nil {
 		h = Holder{}
 	}
-	return polymath.Errorf(polymath.Damaged, "%w: wait for it to end, or name another directory with --data", &InUseError{path, h})
+	way := "wait for it to end"
+	if h.Address != "" { // it does not end by itself
+		way = "use that server, end it"
+	}
+	return polymath.Errorf(polymath.Damaged, "%w: %s, or name another directory with --data", &InUseError{path, h}, way)
 }
 
 // readHolder reads what announce left.

@@ -69,18 +69,22 @@ type Server struct {
 // are answered.
 func Serve(ctx context.Context, o ServerOptions) (*Server, error) {
 	s := &Server{options: o, history: history.New(now()), metrics: telemetry.New(o.Version)}
-	// An address that is taken is told before anything is opened.
-	if err := s.listen(); err != nil {
+	// The directory first: who has it says who it is, an address does not. And
+	// an address that is taken is told before anything is opened.
+	a, err := claim(o.Options)
+	if err != nil {
 		return nil, err
+	}
+	s.App = a
+	if err := s.listen(); err != nil {
+		return nil, a.abandon(err)
 	}
 	o.Serving = true
 	o.Ready = func(l *ledger.Ledger) { s.history.Restore(now(), l.Sessions(), l.Leases()) }
 	o.Observe = func(_ time.Duration, fx *ledger.Effects) { s.history.Observe(now(), fx) }
-	a, err := Open(ctx, o.Options)
-	if err != nil {
-		return nil, errors.Join(err, s.unlisten())
+	if err := a.open(ctx, o.Options); err != nil {
+		return nil, errors.Join(a.abandon(err), s.unlisten())
 	}
-	s.App = a
 	if err := s.begin(ctx); err != nil {
 		return nil, errors.Join(err, a.Close())
 	}
@@ -102,12 +106,11 @@ func (s *Server) listen() error {
 		case err == nil:
 			s.listeners = append(s.listeners, &bounded{Listener: l, most: maxConnections})
 		case !chosen && len(s.listeners) > 0 && !isInUse(err): // no IPv6 here
+		case isInUse(err): // the address is right, and another program has it
+			return errors.Join(polymath.Errorf(polymath.Unavailable,
+				"cannot listen on %s: another process does already: end it, or choose another address with --listen (%w)", address, err), s.unlisten())
 		default:
-			code := polymath.InvalidArgument
-			if isInUse(err) { // the address is right, and another program has it
-				code = polymath.Unavailable
-			}
-			return errors.Join(polymath.Errorf(code,
+			return errors.Join(polymath.Errorf(polymath.InvalidArgument,
 				"cannot listen on %s: choose another address with --listen (%w)", address, err), s.unlisten())
 		}
 	}

@@ -5,10 +5,12 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -106,6 +108,36 @@ func TestAddressInUse(t *testing.T) {
 			t.Errorf("%s: %v", address, err)
 		}
 	}
+}
+
+// TestServedTwice: who starts a server a second time hears which process it is
+// already, and not that its address is taken. A directory that was of no use
+// because of the address is free again.
+func TestServedTwice(t *testing.T) {
+	s := serve(t, t.TempDir(), nil)
+	again := ServerOptions{
+		Options: Options{Directory: s.path, Log: slog.New(slog.DiscardHandler)},
+		Listen:  []string{s.listeners[0].Addr().String()}, Functions: all.Set(false),
+	}
+	_, err := Serve(t.Context(), again)
+	if polymath.CodeOf(err) != polymath.Damaged {
+		t.Errorf("%v", err)
+	}
+	for _, part := range []string{s.path, fmt.Sprintf("process %d", os.Getpid()), s.URL(), "use that server"} {
+		if err == nil || !strings.Contains(err.Error(), part) {
+			t.Errorf("%v does not say %q", err, part)
+		}
+	}
+	again.Directory = t.TempDir()
+	if _, err := Serve(t.Context(), again); polymath.CodeOf(err) != polymath.Unavailable || !strings.Contains(err.Error(), "another process does already") {
+		t.Errorf("on the same address: %v", err)
+	}
+	again.Listen = []string{"127.0.0.1:0"}
+	free, err := Serve(t.Context(), again)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shut(t, free.App)
 }
 
 // TestMaxWaiting bounds the unfinished jobs, for this life of the server only
