@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"syscall"
 
 	"github.com/polymath-run/polymath/worker"
 )
@@ -19,7 +20,7 @@ func main() {
 	if len(os.Args) != 2 {
 		log.Fatal("usage: worker-go URL")
 	}
-	ctx, _ := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, _ := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := worker.Run(ctx, worker.Options{Server: os.Args[1]},
 		worker.List("shout", shout).Summary("texts in capitals"),
 		worker.Range("collatz", worker.Max, collatz).Summary("the longest way from a number of the range to 1"))

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/polymath-run/polymath/client"
@@ -23,8 +24,15 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// TestWorker has a server calculate what only the worker can (P3).
+// TestWorker has a server calculate what only the worker can (P3), and the
+// worker leave in order, whoever ends it.
 func TestWorker(t *testing.T) {
+	for _, end := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
+		t.Run(end.String(), func(t *testing.T) { work(t, end) })
+	}
+}
+
+func work(t *testing.T, end os.Signal) {
 	s, err := app.Serve(t.Context(), app.ServerOptions{
 		Options: app.Options{Directory: t.TempDir(), Log: slog.New(slog.DiscardHandler)},
 		Listen:  []string{"127.0.0.1:0"}, Functions: all.Set(false),
@@ -60,7 +68,7 @@ func TestWorker(t *testing.T) {
 			t.Errorf("%s: %s, %v, want %s", k.function, answer, err, k.want)
 		}
 	}
-	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+	if err := cmd.Process.Signal(end); err != nil {
 		t.Fatal(err)
 	}
 	if err := cmd.Wait(); err != nil {
