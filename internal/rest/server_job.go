@@ -86,9 +86,9 @@ func jobOf(j *polymath.Job, working uint64) api.Job {
 	if out.Queue == "" {
 		out.Queue = polymath.DefaultQueue
 	}
-	if j.Code != 0 {
+	if j.Code != 0 { // without a status: no request failed
 		out.Error = &api.Problem{
-			Type: j.Code.Problem(), Title: jobTitle(j.Code), Status: j.Code.HTTPStatus(),
+			Type: j.Code.Problem(), Title: jobTitle(j.Code),
 			Detail: j.Error, Instance: "/v1/jobs/" + out.ID, Code: j.Code.String(),
 		}
 	}

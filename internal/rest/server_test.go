@@ -209,8 +209,13 @@ func TestDeadLetters(t *testing.T) {
 	r.work(all.Set(true))
 	for range 3 {
 		a := r.do("POST", "/v1/jobs", `{"function":"fail","input":{"units":4,"at":[2]},"attempts":1,"queue":"bad"}`, "Prefer", "wait=60")
-		if job := get[api.Job](t, a, http.StatusOK); job.State != "failed" || job.Error == nil || job.Error.Code != "job_failed" {
+		job := get[api.Job](t, a, http.StatusOK)
+		if job.State != "failed" || job.Error == nil {
 			t.Fatalf("%s", a.body)
+		}
+		want := api.Problem{Type: "urn:polymath:problem:job_failed", Title: "Failed", Detail: job.Error.Detail, Instance: "/v1/jobs/" + job.ID, Code: "job_failed"}
+		if *job.Error != want || want.Detail == "" || strings.Contains(string(a.body), `"status"`) {
+			t.Errorf("%s", a.body)
 		}
 	}
 	first := get[api.DeadLetterList](t, r.do("GET", "/v1/dead-letters?limit=2", ""), http.StatusOK)
