@@ -131,7 +131,7 @@ type Task struct {
 	Attempt     uint32     `json:"attempt" doc:"1 for the first." example:"1"`
 	Token       string     `json:"token,omitempty" doc:"Of the lease." example:"0-1-42-0"`
 	Worker      string     `json:"worker,omitempty" doc:"The name of the worker." example:"laptop"`
-	Session     string     `json:"session,omitempty" doc:"The id of the worker." example:"0-1-3-0"`
+	Session     string     `json:"session,omitempty" doc:"The id of the worker, as lists show it." example:"0-1-3-0"`
 	Done        Count      `json:"done,omitempty" doc:"How many of the units are behind the worker." example:"3"`
 	Seconds     float64    `json:"seconds,omitempty" doc:"How long the lease has been out." example:"0.25"`
 	Speculative bool       `json:"speculative,omitempty" doc:"A second lease of units another worker holds." example:"false"`

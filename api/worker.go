@@ -4,7 +4,7 @@ import "encoding/json"
 
 // Worker is somebody who takes leases.
 type Worker struct {
-	ID        string   `json:"id" doc:"Its session." example:"0-1-3-0"`
+	ID        string   `json:"id" doc:"Its session, without the secret by which a worker speaks for itself." example:"0-1-3-0"`
 	Name      string   `json:"name" doc:"What it calls itself." example:"laptop"`
 	Rejoining bool     `json:"rejoining,omitempty" doc:"Its connection broke, or the server was started again: within seconds it is back, or gone. What only it offers is unknown until then." example:"false"`
 	Local     bool     `json:"local" doc:"It is part of the server's process." example:"true"`
@@ -48,7 +48,7 @@ type Declaration struct {
 
 // Joined is an open session.
 type Joined struct {
-	ID   string  `json:"id" doc:"Names the session in every further call." example:"0-1-3-0"`
+	ID   string  `json:"id" doc:"Names the session in every further call. Whoever has it speaks for the worker: lists show it without the secret from the dot on." example:"0-1-3-0.OJ5GKTQ2W7ENFZXCB4RYAL3UDH"`
 	Beat float64 `json:"beat_seconds" doc:"Call again at the latest after so long: a worker unheard of for three seconds is gone, and its leases go to others." example:"1"`
 }
 

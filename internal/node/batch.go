@@ -60,6 +60,9 @@ func (b *Batch) Wait(id polymath.JobID, tell func(polymath.Job)) (stop func(), e
 type Route struct {
 	// Post hears what there is to tell the worker of a session.
 	Post func(session polymath.Ref, e SeatEvent)
+	// Own: the sessions that were opened over this route stay with it: another
+	// does not take them up.
+	Own bool
 }
 
 // Join opens a session for a worker in another process, which is told
@@ -77,6 +80,9 @@ func (b *Batch) Join(name string, over *Route, done func(polymath.Ref, error)) {
 // its leases are told again. NotFound when the session is over.
 func (b *Batch) Rejoin(session polymath.Ref, over *Route) error {
 	old := b.node.routes[session]
+	if old != nil && old != over && old.Own {
+		return overAlready(session)
+	}
 	b.node.routes[session] = over
 	err := b.core.Rejoin(session)
 	switch {

@@ -108,6 +108,28 @@ func TestRoutes(t *testing.T) {
 	})
 }
 
+// TestOwnRoute: the sessions of a route that keeps its own are taken up over no
+// other one, and stay what they are.
+func TestOwnRoute(t *testing.T) {
+	p := open(t, t.TempDir())
+	deaf := func(polymath.Ref, node.SeatEvent) {}
+	own, other := &node.Route{Post: deaf, Own: true}, &node.Route{Post: deaf}
+	joined := make(chan polymath.Ref, 1)
+	p.node.Do(func(b *node.Batch) {
+		b.Join("w", own, func(s polymath.Ref, _ error) { joined <- s })
+	})
+	session := <-joined
+	p.node.Do(func(b *node.Batch) {
+		if err := b.Rejoin(session, other); polymath.CodeOf(err) != polymath.NotFound {
+			t.Errorf("over another route: %v", err)
+		}
+		b.Detach(session, other)
+		if err := b.Rejoin(session, own); err != nil {
+			t.Errorf("over its own: %v", err)
+		}
+	})
+}
+
 // TestWaitersStop: whoever is told of a job's end may stop its own waiting, and
 // another's, in the middle of it; those who are left are told all the same.
 func TestWaitersStop(t *testing.T) {

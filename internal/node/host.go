@@ -30,7 +30,7 @@ func (n *Node) Join(ctx context.Context, name string, post func(worker.Event)) (
 	j, err := await(ctx, n, func(c *Core, tell func(joined)) {
 		c.Join(name, true, func(s polymath.Ref, err error) {
 			if err == nil {
-				n.routes[s] = &Route{func(_ polymath.Ref, e SeatEvent) { pass(e, post) }}
+				n.routes[s] = &Route{Post: func(_ polymath.Ref, e SeatEvent) { pass(e, post) }}
 			}
 			tell(joined{s, err})
 		})

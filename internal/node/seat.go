@@ -56,6 +56,10 @@ func (c *Core) Rejoin(session polymath.Ref) error {
 		}
 		return nil
 	}
+	return overAlready(session)
+}
+
+func overAlready(session polymath.Ref) error {
 	return polymath.Errorf(polymath.NotFound, "session %v is over: join again", session)
 }
 

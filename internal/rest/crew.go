@@ -2,6 +2,8 @@ package rest
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/subtle"
 	"strings"
 	"sync"
 	"time"
@@ -42,6 +44,7 @@ func newCrew(s *service.Service) *crew {
 // hand is one worker.
 type hand struct {
 	session   polymath.Ref
+	secret    string // the end of its id, which nobody else is told
 	demand    ledger.Demand
 	declared  []remote.Declaration
 	exchanges sync.Mutex    // held by the one exchange that is under way
@@ -105,7 +108,7 @@ func (c *crew) Join(ctx context.Context, j *api.Join) (string, error) {
 		err     error
 	}
 	told := make(chan joined, 1)
-	route := &node.Route{Post: func(s polymath.Ref, e node.SeatEvent) { c.pass(s, h, e) }}
+	route := &node.Route{Own: true, Post: func(s polymath.Ref, e node.SeatEvent) { c.pass(s, h, e) }}
 	c.service.Node().Do(func(b *node.Batch) {
 		b.Join(j.Name, route, func(s polymath.Ref, err error) {
 			if err == nil {
@@ -133,7 +136,7 @@ func (c *crew) Join(ctx context.Context, j *api.Join) (string, error) {
 	if _, err := c.service.Node().Propose(ctx, &demand); err != nil {
 		return "", err
 	}
-	return sessionID(c.shard(), h.session), nil
+	return sessionID(c.shard(), h.session) + secretMark + h.secret, nil
 }
 
 // newHand is what a worker says of itself.
@@ -144,7 +147,7 @@ func (c *crew) newHand(j *api.Join) (*hand, error) {
 	if crowded {
 		return nil, polymath.Errorf(polymath.Overloaded, "there are %d workers that speak HTTP already: try again later", maxHands)
 	}
-	h := &hand{wake: make(chan struct{}, 1), held: make(map[polymath.Token]polymath.Lease)}
+	h := &hand{secret: rand.Text(), wake: make(chan struct{}, 1), held: make(map[polymath.Token]polymath.Lease)}
 	h.demand.Slots, h.demand.Micros = j.Slots, uint64(quarter.Microseconds())
 	if j.Seconds > 0 {
 		h.demand.Micros = uint64(max(seconds(j.Seconds).Microseconds(), 1))
@@ -189,24 +192,30 @@ func (c *crew) pass(session polymath.Ref, h *hand, e node.SeatEvent) {
 
 func (c *crew) shard() uint8 { return 0 }
 
-// sessionID is how a session is called outside: as a token is.
+// secretMark stands between what lists call a worker and its secret.
+const secretMark = "."
+
+// sessionID is how a session is called outside: as a token is. Where sessions
+// are opened can be guessed, so that this alone lets nobody speak for a worker.
 func sessionID(shard uint8, session polymath.Ref) string {
 	return polymath.Token{Shard: shard, Ref: session}.String()
 }
 
-// find finds a worker.
+// find finds the worker that has an id, the secret included.
 func (c *crew) find(id string) (*hand, error) {
 	over := polymath.Errorf(polymath.NotFound, "there is no worker %.80q here, or its session is over: join again", id)
-	t, err := polymath.ParseToken(id)
+	name, secret, _ := strings.Cut(id, secretMark)
+	t, err := polymath.ParseToken(name)
 	if err != nil {
 		return nil, over
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if h := c.hands[t.Ref]; h != nil && t.Shard == c.shard() {
-		return h, nil
+	h := c.hands[t.Ref]
+	if h == nil || t.Shard != c.shard() || subtle.ConstantTimeCompare([]byte(secret), []byte(h.secret)) != 1 {
+		return nil, over
 	}
-	return nil, over
+	return h, nil
 }
 
 // Leave ends a session.

@@ -25,6 +25,28 @@ func (r *rig) join(body string) string {
 	return j.ID
 }
 
+// listed is the id of a worker as lists show it.
+func listed(id string) string {
+	name, _, _ := strings.Cut(id, ".")
+	return name
+}
+
+// TestWorkersAreNotGuessed: who knows of a worker what lists say of it, or where
+// its session was opened, does not speak for it.
+func TestWorkersAreNotGuessed(t *testing.T) {
+	r := newRig(t, t.TempDir())
+	id := r.join(doubler)
+	workers := get[api.WorkerList](t, r.do("GET", "/v1/workers", ""), http.StatusOK)
+	if len(workers.Items) != 1 || len(id) < len(workers.Items[0].ID)+20 || workers.Items[0].ID != listed(id) {
+		t.Fatalf("%s is listed as %+v", id, workers)
+	}
+	for _, guess := range []string{listed(id), listed(id) + ".", listed(id) + ".AAAAAAAAAAAAAAAAAAAAAAAAAA", id[:len(id)-1], id + "A", listed(id) + "." + id} {
+		problem(t, r.do("POST", "/v1/workers/"+guess+"/exchange", `{}`), http.StatusNotFound, polymath.NotFound, "join again")
+		problem(t, r.do("DELETE", "/v1/workers/"+guess, ""), http.StatusNotFound, polymath.NotFound, "join again")
+	}
+	r.exchange(id, api.Exchange{})
+}
+
 func (r *rig) exchange(id string, x api.Exchange) api.Assignment {
 	r.t.Helper()
 	body, err := json.Marshal(x)
@@ -92,11 +114,11 @@ func TestWorkerReports(t *testing.T) {
 		t.Fatalf("%+v", a)
 	}
 	tasks := get[api.TaskList](t, r.do("GET", "/v1/jobs/"+accepted.ID+"/tasks", ""), http.StatusOK)
-	if len(tasks.Items) != 1 || tasks.Items[0].Worker != "py" || tasks.Items[0].Session != id || tasks.Items[0].Token != a.Leases[0].Token {
+	if len(tasks.Items) != 1 || tasks.Items[0].Worker != "py" || tasks.Items[0].Session != listed(id) || tasks.Items[0].Token != a.Leases[0].Token {
 		t.Errorf("%+v", tasks)
 	}
 	workers := get[api.WorkerList](t, r.do("GET", "/v1/workers", ""), http.StatusOK)
-	if len(workers.Items) != 1 || workers.Items[0].ID != id || len(workers.Items[0].Leases) != 1 {
+	if len(workers.Items) != 1 || workers.Items[0].ID != listed(id) || len(workers.Items[0].Leases) != 1 {
 		t.Errorf("%+v", workers)
 	}
 	token := a.Leases[0].Token
@@ -208,7 +230,7 @@ func TestJoinRefusals(t *testing.T) {
 		}
 	}
 	id := r.join(`{"name":"w","slots":1,"functions":[{"name":"primes"}],"seconds":0.5}`)
-	if w := get[api.WorkerList](t, r.do("GET", "/v1/workers", ""), http.StatusOK); len(w.Items) != 1 || w.Items[0].ID != id {
+	if w := get[api.WorkerList](t, r.do("GET", "/v1/workers", ""), http.StatusOK); len(w.Items) != 1 || w.Items[0].ID != listed(id) {
 		t.Errorf("%+v", w)
 	}
 }

@@ -12,7 +12,7 @@ import (
 
 // workerPath is the path of a worker.
 type workerPath struct {
-	ID string `path:"id" maxLength:"64" doc:"The id the worker got when it joined." example:"0-1-3-0"`
+	ID string `path:"id" maxLength:"128" doc:"The id the worker got when it joined, whole." example:"0-1-3-0.OJ5GKTQ2W7ENFZXCB4RYAL3UDH"`
 }
 
 type joined struct {
