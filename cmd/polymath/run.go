@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"runtime"
 
@@ -87,9 +88,22 @@ func (r *runSettings) runFunction(cmd *cobra.Command, f function.Function, args 
 	err = r.calculate(cmd.Context(), f, spec, !cmd.Flags().Changed("priority"))
 	if used, ok := errors.AsType[*app.InUseError](err); ok && used.Holder.Address != "" {
 		r.server = used.Holder.Address
+		r.sayIgnored()
 		return r.runThere(cmd.Context(), r.request(d.Name, spec.Input))
 	}
 	return err
+}
+
+// localFlags are for a calculation in this process.
+func localFlags() []string { return []string{"workers", "new"} }
+
+// sayIgnored says what was asked for that a server decides for itself.
+func (r *runSettings) sayIgnored() {
+	for _, name := range localFlags() {
+		if r.typed[name] {
+			_, _ = fmt.Fprintf(r.stderr, "polymath: --%s is for a calculation here, and without effect: the server %s has the data directory and calculates\n", name, r.server)
+		}
+	}
 }
 
 // forTrials refuses a function that nobody wants by accident.
@@ -132,7 +146,7 @@ func (r *runSettings) checkOptions() error {
 	if r.workers < 0 || r.workers > maxWorkers {
 		return polymath.Errorf(polymath.InvalidArgument, "--workers is %d: it must be from 1 to %d, or 0 for all cores", r.workers, maxWorkers)
 	}
-	for _, name := range []string{"workers", "new"} {
+	for _, name := range localFlags() {
 		if r.server != "" && r.typed[name] {
 			return polymath.Errorf(polymath.InvalidArgument, "--%s is for a calculation here, not at the server %s: leave it out, or calculate here with --server ''", name, r.server)
 		}

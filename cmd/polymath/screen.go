@@ -151,10 +151,17 @@ func (p *pace) line(job *polymath.Job, working uint64, now time.Time, width int)
 	}
 	head := fmt.Sprintf("%s %5.1f %% ", printable(job.Function), 100*part)
 	left := p.remaining(job, done, rate, now)
-	tail := " " + speed(rate) + " units/s, " + left
+	tail := ""
+	if left != "" {
+		tail = " " + left
+	}
+	short := tail
+	if rate > 0 {
+		tail = " " + speed(rate) + " units/s, " + left
+	}
 	tail += strings.Repeat(" ", max(usualTail-len(tail), 0))
 	if len(head)+leastBar+len(tail) > width-1 {
-		tail = " " + left
+		tail = short
 	}
 	bar := bar(part, width-1-len(head)-len(tail))
 	if bar == "" { // the time that is left is what people look for
@@ -186,13 +193,14 @@ func speed(rate float64) string {
 	return fmt.Sprintf("%.4gP", rate)
 }
 
-// remaining says how long a job still takes, or took.
+// remaining says how long a job still takes, or took; nothing while nobody
+// knows.
 func (p *pace) remaining(job *polymath.Job, done uint64, rate float64, now time.Time) string {
 	switch {
 	case job.State.Final():
 		return job.State.String() + " after " + clock(now.Sub(p.begun))
 	case rate == 0:
-		return "? left"
+		return "" // before there is progress, any guess is wrong
 	default:
 		const most = 1000 * time.Hour // beyond it the guess says nothing
 		left := float64(job.Units-done) / rate

@@ -76,9 +76,7 @@ func (r *simSettings) campaign(ctx context.Context) sim.Report {
 	if r.trace {
 		var report sim.Report
 		report.Seeds = 1
-		report.Counts, report.Broken = sim.Run(r.seed, sim.Options{Trace: func(line string) {
-			_, _ = fmt.Fprintln(r.stdout, line) // a reader who left misses nothing
-		}})
+		report.Counts, report.Broken = sim.Run(r.seed, sim.Options{Trace: r.traced})
 		return report
 	}
 	workers := r.workers
@@ -86,6 +84,18 @@ func (r *simSettings) campaign(ctx context.Context) sim.Report {
 		workers = runtime.GOMAXPROCS(0)
 	}
 	return sim.Campaign(ctx, r.seed, r.seeds, workers, r.progress())
+}
+
+// traced prints an event of the run: a line, or one of JSON. A reader who left
+// misses nothing.
+func (r *simSettings) traced(event string) {
+	if r.output == outputJSON {
+		_ = writeLine(r.stdout, struct {
+			Event string `json:"event"`
+		}{event})
+		return
+	}
+	_, _ = fmt.Fprintln(r.stdout, event)
 }
 
 // progress draws how many seeds are done on a terminal.

@@ -138,13 +138,16 @@ func Decode(data []byte) (*Certificate, error) {
 // decode reads what Encode writes, whatever the blanks between.
 func decode(data []byte) (*Certificate, error) {
 	var head struct {
-		Format int `json:"format"`
+		Format *int `json:"format"`
 	}
 	if err := json.Unmarshal(data, &head); err != nil {
 		return nil, bad("it is no JSON object: %v", err)
 	}
-	if head.Format != Format {
-		return nil, bad("it has format %d: this version reads format %d", head.Format, Format)
+	if head.Format == nil {
+		return nil, bad("this is none, nor an answer that carries one: name the file of --certificate, or what a run with --verify printed as JSON")
+	}
+	if *head.Format != Format {
+		return nil, bad("it has format %d: this version reads format %d", *head.Format, Format)
 	}
 	var c Certificate
 	dec := json.NewDecoder(bytes.NewReader(data))

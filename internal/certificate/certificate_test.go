@@ -102,7 +102,7 @@ func TestDecodeRefuses(t *testing.T) {
 		"no JSON":        "",
 		"no JSON object": `[1]`,
 		"format 2":       strings.Replace(good, `"format": 1`, `"format": 2`, 1),
-		"format 0":       `{}`,
+		"this is none":   `{}`,
 		"unknown field":  strings.Replace(good, `"from"`, `"form": 1, "from"`, 1),
 		"no JSON o":      good + "x",
 		"bytes":          good + strings.Repeat(" ", MaxBytes),

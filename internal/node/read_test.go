@@ -353,7 +353,7 @@ func TestWhatIsUnderWay(t *testing.T) {
 	}
 	p.parts(id, node.Part{Interval: ls.Interval, State: node.PartLeased},
 		node.Part{Interval: polymath.Interval{From: ls.Interval.To, To: units}, State: node.PartWaiting})
-	p.why(id, `the one slot of the worker that offers "f" is busy`)
+	p.why(id, `the worker that offers "f" is busy`)
 	if w := p.node.Workers(); len(w) != 1 || w[0].Session != session || w[0].Name != "w" || w[0].Slots != 1 || w[0].Local ||
 		!slices.Equal(w[0].Functions, []string{"f"}) || w[0].Silent < 0 || len(w[0].Leases) != 1 || w[0].Leases[0].Job != id {
 		t.Errorf("%+v", w)

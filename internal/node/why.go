@@ -89,9 +89,11 @@ func obstacle(s *ledger.Standing) string {
 		}
 		return fmt.Sprintf("no worker offers %q; those here offer %s", f, offered)
 	case s.Busy >= s.Slots && s.Slots == 1:
-		return fmt.Sprintf("the one slot of the worker that offers %q is busy", f) + ahead(s)
+		return fmt.Sprintf("the worker that offers %q is busy", f) + ahead(s)
+	case s.Busy >= s.Slots && s.Workers == 1:
+		return fmt.Sprintf("the worker that offers %q is busy: it has %d parts, as many as it takes at a time", f, s.Busy) + ahead(s)
 	case s.Busy >= s.Slots:
-		return fmt.Sprintf("all %d slots of the %s that %s %q are busy", s.Slots, count(uint64(s.Workers), "worker"), verb(uint64(s.Workers), "offers", "offer"), f) + ahead(s)
+		return fmt.Sprintf("the %d workers that offer %q are busy: they have %d parts, as many as they take at a time", s.Workers, f, s.Busy) + ahead(s)
 	default:
 		return "a worker has room for it: its turn is about to come" + ahead(s)
 	}

@@ -50,12 +50,12 @@ func TestWhyStanding(t *testing.T) {
 		{"others only", ledger.Standing{Job: job, Ready: true, Queue: queue, Offered: []string{"g", "h"}, OfferedMore: true},
 			`waiting; no worker offers "f"; those here offer g, h and more`},
 		{"one busy slot", ledger.Standing{Job: job, Ready: true, Queue: queue, Workers: 1, Slots: 1, Busy: 1},
-			`waiting; the one slot of the worker that offers "f" is busy`},
+			`waiting; the worker that offers "f" is busy`},
 		{"all busy", ledger.Standing{Job: job, Ready: true, Queue: queue, Workers: 2, Slots: 8, Busy: 8, Ahead: 3, AheadUnits: 1, Rivals: 2, RivalJobs: 9},
-			`waiting; all 8 slots of the 2 workers that offer "f" are busy, and 3 jobs of its queue with 1 unit go first, by priority or age, ` +
+			`waiting; the 2 workers that offer "f" are busy: they have 8 parts, as many as they take at a time, and 3 jobs of its queue with 1 unit go first, by priority or age, ` +
 				`and 2 other queues with 9 jobs of "f" take turns with its own`},
 		{"one worker, many ahead", ledger.Standing{Job: job, Ready: true, Queue: queue, Workers: 1, Slots: 4, Busy: 4, Ahead: ledger.MaxAhead, AheadUnits: 9000},
-			`waiting; all 4 slots of the 1 worker that offers "f" are busy, and more than 4095 jobs of its queue with 9000 units go first, by priority or age`},
+			`waiting; the worker that offers "f" is busy: it has 4 parts, as many as it takes at a time, and more than 4095 jobs of its queue with 9000 units go first, by priority or age`},
 		{"room", ledger.Standing{Job: job, Ready: true, Queue: queue, Workers: 1, Slots: 2, Busy: 1},
 			"waiting; a worker has room for it: its turn is about to come"},
 		{"running", ledger.Standing{Job: running, Leases: 4},

@@ -107,15 +107,23 @@ func (o Object) Uint64(name string, missing, most uint64) (uint64, error) {
 	return n, Wrap(err, name)
 }
 
+// Count reads a field that must be given: a whole number from 1 to most.
+func (o Object) Count(name string, most uint64) (uint64, error) {
+	n, err := between(o[name], 1, most)
+	return n, Wrap(err, name)
+}
+
 // Uint64 reads a whole number from 0 to most.
-func Uint64(value json.RawMessage, most uint64) (uint64, error) {
+func Uint64(value json.RawMessage, most uint64) (uint64, error) { return between(value, 0, most) }
+
+func between(value json.RawMessage, least, most uint64) (uint64, error) {
 	var n number.Integer
 	if err := n.UnmarshalJSON(value); err != nil {
 		return 0, err
 	}
 	v, ok := n.Uint64()
-	if !ok || v > most {
-		return 0, bad("%s is out of range: whole numbers from 0 to %d are taken", n.Clip(), most)
+	if !ok || v < least || v > most {
+		return 0, bad("%s is out of range: whole numbers from %d to %d are taken", n.Clip(), least, most)
 	}
 	return v, nil
 }
@@ -129,9 +137,18 @@ func (o Object) Choice(name string, texts ...string) (string, error) {
 	}
 	var text string
 	if err := json.Unmarshal(value, &text); err != nil || !slices.Contains(texts, text) {
-		return "", bad("field %q is %.40s: it must be %s", name, value, strings.Join(texts, " or "))
+		return "", bad("field %q is %.40s: it must be %s", name, value, either(texts))
 	}
 	return text, nil
+}
+
+// either lists what there is to choose from: a, b or c.
+func either(texts []string) string {
+	last := len(texts) - 1
+	if last == 0 {
+		return texts[0]
+	}
+	return strings.Join(texts[:last], ", ") + " or " + texts[last]
 }
 
 // Duration reads a duration from 0 to most in Go's syntax; missing if it was

@@ -88,8 +88,10 @@ func TestReadRefuses(t *testing.T) {
 	var n number.Integer
 	object := func(name, value string) Object { return Object{name: []byte(value)} }
 	choice := func(o Object) error { _, err := o.Choice("x", "count", "sum"); return err }
+	three := func(o Object) error { _, err := o.Choice("x", "a", "b", "c"); return err }
 	duration := func(o Object) error { _, err := o.Duration("x", 0, time.Minute); return err }
 	bounded := func(o Object) error { _, err := o.Uint64("x", 0, 10); return err }
+	count := func(o Object) error { _, err := o.Count("x", 10); return err }
 	list := func(o Object) error { _, err := o.List("x"); return err }
 	tests := []struct {
 		err  error
@@ -98,12 +100,16 @@ func TestReadRefuses(t *testing.T) {
 		{object("x", `"abc"`).Read("x", &n), `field "x": "abc" is no number`},
 		{choice(object("x", `"Sum"`)), `field "x" is "Sum": it must be count or sum`},
 		{choice(object("x", `1`)), "it must be count or sum"},
+		{three(object("x", `1`)), "it must be a, b or c"},
 		{duration(object("x", `1`)), `field "x" is 1: it must be a duration`},
 		{duration(object("x", `"61s"`)), "from 0 to 1m,"},
 		{duration(object("x", `"-1s"`)), "from 0 to 1m,"},
 		{duration(object("x", `"soon"`)), "it must be a duration"},
 		{bounded(object("x", `11`)), `field "x": 11 is out of range: whole numbers from 0 to 10`},
 		{bounded(object("x", `-1`)), "out of range"},
+		{count(object("x", `0`)), `field "x": 0 is out of range: whole numbers from 1 to 10 are taken`},
+		{count(object("x", `11`)), "from 1 to 10"},
+		{count(object("x", `"many"`)), "is no number"},
 		{bounded(object("x", `0.5`)), "no whole number"},
 		{list(object("x", `[]`)), "is an empty list"},
 		{list(object("x", `{}`)), "is no list"},

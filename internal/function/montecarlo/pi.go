@@ -79,11 +79,8 @@ func (p Pi) read(data []byte) (request, error) {
 		return request{}, err
 	}
 	r := request{seed: 1}
-	if r.samples, err = o.Uint64("samples", 0, maxSamples); err != nil {
+	if r.samples, err = o.Count("samples", maxSamples); err != nil {
 		return request{}, err
-	}
-	if r.samples == 0 {
-		return request{}, polymath.Errorf(polymath.InvalidArgument, `field "samples" is 0: an estimate needs at least 1`)
 	}
 	r.seed, err = o.Uint64("seed", 1, 1<<64-1)
 	return r, err

@@ -25,8 +25,8 @@ func FuzzPlan(f *testing.F) {
 
 func TestRefusals(t *testing.T) {
 	for input, names := range map[string]string{
-		`{"samples":0}`:                   "samples",
-		`{"samples":-1}`:                  "samples",
+		`{"samples":0}`:                   `field "samples": 0 is out of range: whole numbers from 1 to 1000000000000000000 are taken`,
+		`{"samples":-1}`:                  `field "samples": -1 is out of range: whole numbers from 1 to`,
 		`{"samples":"1e18","seed":-1}`:    "seed",
 		`{"samples":1000000000000000001}`: "1000000000000000000",
 		`{"samples":1,"seed":"2^64"}`:     "seed",

@@ -84,11 +84,7 @@ func (f *NthPrime) read(data []byte) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	n, err := o.Uint64("n", 0, MaxNth)
-	if err == nil && n == 0 {
-		err = polymath.Errorf(polymath.InvalidArgument, `field "n": 0 is out of range: whole numbers from 1 to %d are taken`, uint64(MaxNth))
-	}
-	return n, err
+	return o.Count("n", MaxNth)
 }
 
 // Run implements function.Function.

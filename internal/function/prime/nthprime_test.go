@@ -29,8 +29,8 @@ func TestNthPrimeRefuses(t *testing.T) {
 	f := NewNthPrime(NewPrimes(), nil)
 	for in, names := range map[string]string{
 		`{"n":0}`:              "from 1 to 10000000000000",
-		`{"n":-1}`:             "n",
-		`{"n":10000000000001}`: "n",
+		`{"n":-1}`:             `field "n": -1 is out of range: whole numbers from 1 to 10000000000000 are taken`,
+		`{"n":10000000000001}`: "from 1 to 10000000000000",
 		`{"n":1.5}`:            "n",
 		`{}`:                   `"n" is missing`,
 	} {

@@ -81,7 +81,7 @@ func TestRefusals(t *testing.T) {
 		{`{"to":1e9000}`, "out of range"},
 		{`{"to":-1}`, `"to": -1`},
 		{`{"from":-1,"to":1}`, `"from": -1`},
-		{`{"to":10,"what":"Count"}`, "count or sum or list"},
+		{`{"to":10,"what":"Count"}`, "count, sum, list, twins"},
 		{`{"to":1e9,"what":"list"}`, "about 508"},
 		{`{"from":1e18,"to":"1000000000010000000","what":"list"}`, "at most 40000"},
 		{`{"to":"18446744073709551615","what":"list"}`, "at most 40000"},
