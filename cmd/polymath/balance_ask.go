@@ -90,11 +90,11 @@ func (o *balancer) listCommand() *cobra.Command {
 
 func (o *balancer) addCommand() *cobra.Command {
 	var u admin.NewUpstream
+	var weight int
 	cmd := o.command("add URL", "Add an upstream, or configure it anew", [2]int{1, 1}, func(cmd *cobra.Command, c *admin.Client, args []string) error {
-		if cmd.Flags().Changed("weight") && u.Weight == 0 { // which would be as if it were left out
-			return polymath.Errorf(polymath.InvalidArgument, "--weight is 0: it must be from 1 to 1000")
+		if u.URL = args[0]; cmd.Flags().Changed("weight") {
+			u.Weight = &weight
 		}
-		u.URL = args[0]
 		added, err := c.Add(cmd.Context(), u)
 		if err != nil {
 			return err
@@ -103,7 +103,7 @@ func (o *balancer) addCommand() *cobra.Command {
 	})
 	cmd.Example = "  polymath balance add http://10.0.0.3:8080 --weight 2"
 	flags := cmd.Flags()
-	flags.IntVar(&u.Weight, "weight", 0, "its share beside the others, 1 to 1000 (default 1)")
+	flags.IntVar(&weight, "weight", 0, "its share beside the others, 1 to 1000 (default 1)")
 	flags.StringVar(&u.Host, "host", "", "the `name` that is sent as Host in place of the client's")
 	flags.BoolVar(&u.HTTP2, "http2", false, "speak HTTP/2 with it")
 	flags.StringVar(&u.ProxyProtocol, "proxy-protocol", "", "begin each connection with the PROXY protocol of this `version`, v1 or v2")

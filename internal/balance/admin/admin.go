@@ -17,6 +17,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"mime"
@@ -26,6 +27,7 @@ import (
 	"time"
 
 	"github.com/polymath-run/polymath"
+	"github.com/polymath-run/polymath/internal/balance/pick"
 	"github.com/polymath-run/polymath/internal/balance/settings"
 	"github.com/polymath-run/polymath/internal/problem"
 )
@@ -152,8 +154,11 @@ func (f *face) add(w http.ResponseWriter, r *http.Request) error {
 	if err := read(w, r, &in); err != nil {
 		return err
 	}
-	u := settings.Upstream{
-		URL: in.URL, Weight: in.Weight, Host: in.Host, HTTP2: in.HTTP2, ProxyProtocol: in.ProxyProtocol, Number: in.Number,
+	u := settings.Upstream{URL: in.URL, Host: in.Host, HTTP2: in.HTTP2, ProxyProtocol: in.ProxyProtocol, Number: in.Number}
+	if in.Weight != nil {
+		if u.Weight = *in.Weight; u.Weight == 0 { // which would be as if it were left out
+			return polymath.Errorf(polymath.InvalidArgument, "upstream.weight: 0: it must be from 1 to %d; draining gives it no requests", pick.MaxWeight)
+		}
 	}
 	if _, err := settings.CheckUpstream(&u); err != nil {
 		return err
@@ -177,12 +182,15 @@ func (f *face) change(w http.ResponseWriter, r *http.Request) error {
 	if patch == (Patch{}) {
 		return polymath.Errorf(polymath.InvalidArgument, "the patch is empty: give weight or drain")
 	}
-	name := canonical(r.PathValue("name"))
-	if err := f.backend.Change(name, patch); err != nil {
-		return err
+	if w := patch.Weight; w != nil && (*w < 0 || *w > pick.MaxWeight) {
+		return polymath.Errorf(polymath.InvalidArgument, "weight: %d: it must be from 0 to %d", *w, pick.MaxWeight)
 	}
 	wait, err := preferred(r.Header.Get("Prefer"))
 	if err != nil {
+		return err
+	}
+	name := canonical(r.PathValue("name"))
+	if err := f.backend.Change(name, patch); err != nil {
 		return err
 	}
 	if wait > 0 && patch.Drain != nil && *patch.Drain {
@@ -254,12 +262,27 @@ func read(w http.ResponseWriter, r *http.Request, into any) error {
 	dec := json.NewDecoder(bytes.NewReader(text))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(into); err != nil {
-		return polymath.Errorf(polymath.InvalidArgument, "the body: %s", strings.TrimPrefix(err.Error(), "json: "))
+		return polymath.Errorf(polymath.InvalidArgument, "the body: %s", unreadable(err))
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return polymath.Errorf(polymath.InvalidArgument, "the body: there is something behind the object")
 	}
 	return nil
+}
+
+// unreadable says why a body is not what it should be, without words of Go.
+func unreadable(err error) string {
+	if errors.Is(err, io.EOF) {
+		return "it is empty"
+	}
+	if t, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		what := "it"
+		if t.Field != "" {
+			what = t.Field
+		}
+		return fmt.Sprintf("%s cannot be %.40s", what, t.Value)
+	}
+	return strings.TrimPrefix(err.Error(), "json: ")
 }
 
 // write answers with JSON.

@@ -130,11 +130,11 @@ func serve(t *testing.T, f *fake) (*admin.Client, string) {
 func TestUpstreams(t *testing.T) {
 	c, base := serve(t, &fake{})
 	ctx := t.Context()
-	u, err := c.Add(ctx, admin.NewUpstream{URL: "HTTP://A:1/", Weight: 2})
+	u, err := c.Add(ctx, admin.NewUpstream{URL: "HTTP://A:1/", Weight: new(2)})
 	if err != nil || u.Name != "http://a:1" || u.Weight != 2 || u.Origin != "file" || u.P50 != 1.5 || u.Failures["late"] != 4 || len(u.Failures) != 1 {
 		t.Errorf("added %+v, %v", u, err)
 	}
-	if again, err := c.Add(ctx, admin.NewUpstream{URL: "http://a:1", Weight: 3}); err != nil || again.Weight != 3 {
+	if again, err := c.Add(ctx, admin.NewUpstream{URL: "http://a:1", Weight: new(3)}); err != nil || again.Weight != 3 {
 		t.Errorf("added again %+v, %v", again, err)
 	}
 	list, err := c.List(ctx)
@@ -220,14 +220,20 @@ func TestRefusals(t *testing.T) {
 		{"GET", "/v1/upstreams?limit=1", "", "", 400, "nothing here takes a query"},
 		{"POST", "/v1/upstreams", "{}", "", 415, "say application/json"},
 		{"POST", "/v1/upstreams", "{}", "text/json", 415, "say application/json"},
-		{"POST", "/v1/upstreams", "", media, 400, "the body: EOF"},
+		{"POST", "/v1/upstreams", "", media, 400, "the body: it is empty"},
+		{"POST", "/v1/upstreams", "[]", media, 400, "the body: it cannot be array"},
+		{"POST", "/v1/upstreams", `{"url":1}`, media, 400, "the body: url cannot be number"},
+		{"POST", "/v1/upstreams", `{"url":"http://a:1","weight":0}`, media, 400, "upstream.weight: 0: it must be from 1 to 1000"},
+		{"POST", "/v1/upstreams", `{"url":"http://a:1","host":"a\u0001b"}`, media, 400, "upstream.host"},
+		{"POST", "/v1/upstreams", `{"url":"http://a:1","number":9007199254740993}`, media, 400, "upstream.number: 9007199254740993"},
 		{"POST", "/v1/upstreams", "{}", media, 400, "upstream.url"},
 		{"POST", "/v1/upstreams", `{"url":"http://a:1"} {}`, media, 400, "something behind the object"},
 		{"POST", "/v1/upstreams", `{"url":"http://a:1","wieght":1}`, media, 400, "wieght"},
 		{"POST", "/v1/upstreams", `{"url":"http://a:1","weight":5000}`, media, 400, "upstream.weight: 5000"},
 		{"POST", "/v1/upstreams", `{"url":"` + strings.Repeat("a", 1<<17) + `"}`, media, 413, "more than 65536 bytes"},
 		{"PATCH", "/v1/upstreams/http:%2F%2Fa:1", "{}", media, 400, "the patch is empty"},
-		{"PATCH", "/v1/upstreams/http:%2F%2Fa:1", `{"weight":"1"}`, media, 400, "the body"},
+		{"PATCH", "/v1/upstreams/http:%2F%2Fa:1", `{"weight":"1"}`, media, 400, "the body: weight cannot be string"},
+		{"PATCH", "/v1/upstreams/http:%2F%2Fa:1", `{"weight":1001}`, media, 400, "weight: 1001: it must be from 0 to 1000"},
 		{"DELETE", "/v1/upstreams/http:%2F%2Fa:1", "", "", 404, "there is no upstream"},
 	} {
 		w := ask(t, &fake{}, c.method+" "+c.path, c.body, "Content-Type", c.media)
@@ -240,6 +246,9 @@ func TestRefusals(t *testing.T) {
 	f := &fake{upstreams: []balance.UpstreamStats{{Name: "http://a:1"}}}
 	if w := ask(t, f, "PATCH /v1/upstreams/http:%2F%2Fa:1", `{"drain":true}`, "Content-Type", media, "Prefer", "wait=soon"); w.Code != http.StatusBadRequest {
 		t.Errorf("Prefer: wait=soon gave %d", w.Code)
+	}
+	if u := f.upstreams[0]; u.State == "draining" {
+		t.Errorf("what was refused was done: %+v", u)
 	}
 }
 

@@ -41,11 +41,11 @@ type Healthy struct {
 // configuration.
 type NewUpstream struct {
 	URL           string `json:"url" doc:"Where it is: http or https, host and port, no path." example:"http://10.0.0.3:8080"`
-	Weight        int    `json:"weight,omitempty" doc:"Its share beside the others; left out: 1." minimum:"0" maximum:"1000"`
+	Weight        *int   `json:"weight,omitempty" doc:"Its share beside the others; left out: 1." minimum:"1" maximum:"1000"`
 	Host          string `json:"host,omitempty" doc:"Sent as Host in place of the client's."`
 	HTTP2         bool   `json:"http2,omitempty" doc:"Speak HTTP/2 with it."`
 	ProxyProtocol string `json:"proxy_protocol,omitempty" doc:"Begin each connection to it with who the client is." enum:"v1,v2"`
-	Number        uint64 `json:"number,omitempty" doc:"Its number in the policy slot-map; left out: the first that is free."`
+	Number        uint64 `json:"number,omitempty" doc:"Its number in the policy slot-map; left out: the first that is free." maximum:"4503599627370495"`
 }
 
 // Patch changes an upstream. What is left out stays.

@@ -178,6 +178,9 @@ func hasTrailers(list []byte) bool {
 	return false
 }
 
+// ValidHost reports whether a text may be sent as Host.
+func ValidHost(text string) bool { return text != "" && validHost([]byte(text)) }
+
 // validHost reports whether a text is a host with or without a port; one that
 // is empty is valid (RFC 9110, 7.2).
 func validHost(text []byte) bool {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/polymath-run/polymath"
 	"github.com/polymath-run/polymath/internal/balance/forward"
+	"github.com/polymath-run/polymath/internal/balance/http1"
 	"github.com/polymath-run/polymath/internal/balance/pick"
 )
 
@@ -18,7 +19,8 @@ import (
 const (
 	maxConnections = 1_000_000
 	maxSample      = 1_000_000
-	whole          = 100 // percent
+	whole          = 100       // percent
+	maxNumber      = 1<<52 - 1 // of an upstream: what a whole number in a file may be
 )
 
 // fault is what is wrong with a field.
@@ -146,8 +148,10 @@ func (u *Upstream) check(field string) (string, error) {
 		return "", bad(field+".weight", "%d: it must be from 1 to %d; drain: true gives it no requests", u.Weight, pick.MaxWeight)
 	case !slices.Contains([]string{"", "v1", "v2"}, u.ProxyProtocol):
 		return "", bad(field+".proxy-protocol", "%q: it must be v1 or v2", clip(u.ProxyProtocol))
-	case strings.ContainsAny(u.Host, " \t\r\n\x00/"):
+	case u.Host != "" && !http1.ValidHost(u.Host):
 		return "", bad(field+".host", "%q cannot be sent as Host", clip(u.Host))
+	case u.Number > maxNumber:
+		return "", bad(field+".number", "%d: it must be at most %d", u.Number, maxNumber)
 	}
 	return t.Name(), nil
 }

@@ -217,6 +217,10 @@ func (r *reader) fields(n *yaml.Node, v reflect.Value, field string) error {
 		if err := r.read(value, v.Field(at), join(field, key.Value)); err != nil {
 			return err
 		}
+		// What is 0 would be as if it were left out.
+		if why := v.Type().Field(at).Tag.Get("zero"); why != "" && value.Tag != "!!null" && v.Field(at).IsZero() {
+			return wrong(value, join(field, key.Value), "0: %s", why)
+		}
 	}
 	return nil
 }

@@ -15,10 +15,10 @@ import (
 
 // Upstream is a server that requests go to. In a file it may be its URL alone.
 type Upstream struct {
-	URL    string `yaml:"url"`    // http or https, host and port, no path
-	Weight int    `yaml:"weight"` // its share beside the others; left out: 1
-	Host   string `yaml:"host"`   // sent as Host in place of the client's
-	HTTP2  bool   `yaml:"http2"`  // speak HTTP/2 with it; over http without asking first
+	URL    string `yaml:"url"`                                                                       // http or https, host and port, no path
+	Weight int    `yaml:"weight" zero:"it must be from 1 to 1000; drain: true gives it no requests"` // its share beside the others; left out: 1
+	Host   string `yaml:"host"`                                                                      // sent as Host in place of the client's
+	HTTP2  bool   `yaml:"http2"`                                                                     // speak HTTP/2 with it; over http without asking first
 	// ProxyProtocol, "v1" or "v2", begins each connection to it with who the
 	// client is.
 	ProxyProtocol string `yaml:"proxy-protocol"`
@@ -98,19 +98,19 @@ const (
 
 // Discovery finds upstreams in the DNS.
 type Discovery struct {
-	Name   string `yaml:"name"`   // looked up
-	Record string `yaml:"record"` // A (with AAAA) or SRV; left out: SRV where the name begins with _
-	Port   int    `yaml:"port"`   // of those found by A
-	Scheme string `yaml:"scheme"` // http or https; left out: http
-	Weight int    `yaml:"weight"` // of each found by A; left out: 1
+	Name   string `yaml:"name"`                                    // looked up
+	Record string `yaml:"record"`                                  // A (with AAAA) or SRV; left out: SRV where the name begins with _
+	Port   int    `yaml:"port"`                                    // of those found by A
+	Scheme string `yaml:"scheme"`                                  // http or https; left out: http
+	Weight int    `yaml:"weight" zero:"it must be from 1 to 1000"` // of each found by A; left out: 1
 	HTTP2  bool   `yaml:"http2"`
 	// Servers are the name servers, address:port; left out: those of
 	// /etc/resolv.conf.
 	Servers []string `yaml:"servers"`
 	// Shortest and Longest bound the time to live of an answer.
-	Shortest time.Duration `yaml:"shortest"` // left out: 1s
-	Longest  time.Duration `yaml:"longest"`  // left out: 5m
-	Most     int           `yaml:"most"`     // upstreams that are taken; left out: 64
+	Shortest time.Duration `yaml:"shortest" zero:"it must be at least 100ms"` // left out: 1s
+	Longest  time.Duration `yaml:"longest" zero:"it must be at least 100ms"`  // left out: 5m
+	Most     int           `yaml:"most" zero:"it must be from 1 to 1024"`     // upstreams that are taken; left out: 64
 }
 
 // The values of a Discovery's fields that are left out.
@@ -154,12 +154,12 @@ func (d *Discovery) fill() {
 // RateLimit is how many requests a client, key or tenant may make. In a file it
 // may be "100/1m" or "100/1m by header:X-Api-Key".
 type RateLimit struct {
-	Name      string        `yaml:"name"`      // left out: after By
-	By        string        `yaml:"by"`        // client, tenant or header:NAME; left out: client
-	Algorithm string        `yaml:"algorithm"` // token-bucket or sliding-window; left out: token-bucket
-	Limit     int64         `yaml:"limit"`     // requests
-	Window    time.Duration `yaml:"window"`    // in so long; left out: 1s
-	Burst     int64         `yaml:"burst"`     // at once; left out: as many as Limit
+	Name      string        `yaml:"name"`                                  // left out: after By
+	By        string        `yaml:"by"`                                    // client, tenant or header:NAME; left out: client
+	Algorithm string        `yaml:"algorithm"`                             // token-bucket or sliding-window; left out: token-bucket
+	Limit     int64         `yaml:"limit"`                                 // requests
+	Window    time.Duration `yaml:"window" zero:"it must be at least 1ms"` // in so long; left out: 1s
+	Burst     int64         `yaml:"burst" zero:"it must be at least 1"`    // at once; left out: as many as Limit
 }
 
 // UnmarshalText reads the short form.
@@ -177,6 +177,9 @@ func (r *RateLimit) UnmarshalText(text []byte) error {
 	d, err := time.ParseDuration(window)
 	if err != nil {
 		return fmt.Errorf("%q is no duration: write it with its unit, such as 1s or 5m", clip(window))
+	}
+	if d == 0 { // which would be as if it were left out
+		return fmt.Errorf("%q is no window: it must be at least 1ms", clip(window))
 	}
 	*r = RateLimit{Limit: limit, Window: d, By: strings.TrimSpace(by)}
 	return nil
