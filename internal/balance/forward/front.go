@@ -38,7 +38,7 @@ type Front struct {
 	mu        sync.Mutex
 	conns     map[*conn]struct{}
 	listeners map[net.Listener]struct{}
-	accepting int // calls of Serve: each may have a client that is in conns only soon
+	accepting int // calls of Serve, and clients of Take that wait: in conns only soon
 	ended     bool
 	empty     chan struct{} // closed when the front drains and has no connection
 	vacated   bool          // empty is closed
@@ -145,14 +145,29 @@ func (f *Front) slot() bool {
 
 // Take serves a connection somebody else has accepted, with the bytes that were
 // read of it. It does not block; where there are too many connections already,
-// this one is closed.
+// this one waits, as it would in the backlog.
 func (f *Front) Take(nc net.Conn, early []byte) {
+	early = append([]byte(nil), early...)
 	select {
 	case f.slots <- struct{}{}:
-		f.begin(nc, append([]byte(nil), early...), true)
+		f.begin(nc, early, true)
+		return
 	default:
-		_ = nc.Close()
 	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.ended || f.draining.Load() {
+		_ = nc.Close()
+		return
+	}
+	f.accepting++
+	f.live.Go(func() {
+		f.begin(nc, early, f.slot())
+		f.mu.Lock()
+		f.accepting--
+		f.tellEmpty()
+		f.mu.Unlock()
+	})
 }
 
 // begin serves a connection, which may have a slot.

@@ -400,6 +400,42 @@ func TestMaxConnections(t *testing.T) {
 	}
 }
 
+// More connections than may be wait for others to end, also where somebody else
+// has accepted them, and none is lost when the front retires.
+func TestTakeWaits(t *testing.T) {
+	f, _ := newFront(t, forward.Options{Director: forwardtest.NewDirector(t, handled(t, tellsHeader)), MaxConnections: 1})
+	take := func() (net.Conn, *bufio.Reader) {
+		t.Helper()
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		c, r := dialFront(t, l.Addr().(*net.TCPAddr).AddrPort())
+		nc, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Take(nc, nil)
+		return c, r
+	}
+	first, r := take()
+	tell(t, first, plainGet)
+	readWhole(t, r)
+	second, r2 := take()
+	tell(t, second, plainGet)
+	_ = first.Close()
+	if a, _ := readWhole(t, r2); a.StatusCode != http.StatusOK {
+		t.Errorf("the second is answered %d", a.StatusCode)
+	}
+	third, r3 := take()
+	tell(t, third, plainGet)
+	f.Retire()
+	if a, _ := readWhole(t, r3); a.StatusCode != http.StatusOK || !a.Close {
+		t.Errorf("the third is answered %d, closing %v", a.StatusCode, a.Close)
+	}
+}
+
 // What cannot be is refused when a front is made.
 func TestFrontOptions(t *testing.T) {
 	director := forwardtest.NewDirector(t)
