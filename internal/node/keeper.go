@@ -278,6 +278,9 @@ func (k *keeper) look(w *watch, now time.Duration) {
 	if w.ending || k.term.IsZero() || k.core.cfg.Fault == NeverExpire {
 		return
 	}
+	if s := k.beats[w.session]; s != nil && s.ending {
+		return // all it holds is about to end
+	}
 	again := k.over(func() { w.ending = false })
 	switch {
 	case w.token.IsZero():
@@ -299,16 +302,32 @@ func (k *keeper) look(w *watch, now time.Duration) {
 }
 
 // lose closes a session that was silent for too long. What it had not begun
-// goes back uncounted first, to somebody else; what is left counts.
+// goes back uncounted first, to somebody else; what is left counts. Each step is
+// over before the next is proposed: entries under way together may be taken in
+// any order.
+//
+//	Demand of nothing ──> Expire, of each lease not begun ──> Close
 func (k *keeper) lose(w *watch, done func(ledger.Answer)) {
 	w.ending = true
-	k.core.Propose(&ledger.Demand{Session: w.session}, func(ledger.Answer) {})
-	for _, held := range slices.Clone(k.watches) {
-		if held.session == w.session && held != w && !held.started && !held.restart && !held.ending {
-			k.expire(held, "not begun by a worker that vanished", func(ledger.Answer) {})
+	k.core.Propose(&ledger.Demand{Session: w.session}, func(a ledger.Answer) {
+		if a.Err != nil {
+			done(a)
+			return
 		}
-	}
-	k.core.Propose(&ledger.Close{Session: w.session, Lost: true}, done)
+		left := 1
+		next := func(ledger.Answer) {
+			if left--; left == 0 {
+				k.core.Propose(&ledger.Close{Session: w.session, Lost: true}, done)
+			}
+		}
+		for _, held := range slices.Clone(k.watches) {
+			if held.session == w.session && held != w && !held.started && !held.restart && !held.ending {
+				left++
+				k.expire(held, "not begun by a worker that vanished", next)
+			}
+		}
+		next(ledger.Answer{})
+	})
 }
 
 func (k *keeper) expire(w *watch, why string, done func(ledger.Answer)) {
