@@ -12,6 +12,7 @@ import (
 
 	"github.com/polymath-run/polymath"
 	"github.com/polymath-run/polymath/client"
+	"github.com/polymath-run/polymath/internal/addresstest"
 )
 
 // TestFollow follows jobs of every end: the last that is said is that end, and
@@ -57,13 +58,12 @@ func TestFollow(t *testing.T) {
 // TestEventsOverRestarts reads a stream while the server is started again and
 // again: everything is told, in order, once (P7).
 func TestEventsOverRestarts(t *testing.T) {
-	directory := t.TempDir()
-	s, err := serve(t.Context(), directory, "", 0)
+	directory, address := t.TempDir(), addresstest.Free(t)
+	s, err := serve(t.Context(), directory, address, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := dial(t, s)
-	address := strings.TrimPrefix(s.URL(), "http://")
 
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()

@@ -5,7 +5,6 @@ import (
 	"bufio"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/polymath-run/polymath"
 	"github.com/polymath-run/polymath/client"
+	"github.com/polymath-run/polymath/internal/addresstest"
 	"github.com/polymath-run/polymath/internal/app"
 	"github.com/polymath-run/polymath/internal/function/all"
 )
@@ -57,14 +57,7 @@ func work(t *testing.T, end os.Signal) {
 // TestWorkerWaitsForItsServer starts the worker before the server, has the
 // server go away and come back, and finds the worker at work each time (P3).
 func TestWorkerWaitsForItsServer(t *testing.T) {
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := free.Addr().String()
-	if err := free.Close(); err != nil {
-		t.Fatal(err)
-	}
+	address := addresstest.Free(t)
 	stderr, to := io.Pipe()
 	worker(t, "http://"+address, to)
 	said := bufio.NewScanner(stderr)

@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/polymath-run/polymath"
+	"github.com/polymath-run/polymath/internal/addresstest"
 	"github.com/polymath-run/polymath/internal/balance/admin"
 )
 
@@ -147,17 +148,6 @@ func (c *crowd) some() {
 	}
 }
 
-// freeAddress is one that was free a moment ago.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
 // reload writes the file and has it read. It must be taken.
 func (r *rig) reload(text string) {
 	r.t.Helper()
@@ -173,7 +163,7 @@ func (r *rig) reload(text string) {
 func TestReloadLosesNothing(t *testing.T) {
 	a := serveUpstream(t, "a")
 	certificate, key, trust := selfSigned(t)
-	plain, secure, extra := freeAddress(t), freeAddress(t), freeAddress(t)
+	plain, secure, extra := addresstest.Free(t), addresstest.Free(t), addresstest.Free(t)
 	config := func(more string) string {
 		listen := fmt.Sprintf("{address: %q}, {address: %q, tls: {certificate: %s, key: %s}}", plain, secure, certificate, key)
 		if strings.Contains(more, "#extra") {
@@ -233,7 +223,7 @@ func TestReloadLosesNothing(t *testing.T) {
 // this machine can take the place of one address (L11).
 func TestAddressesMove(t *testing.T) {
 	a := serveUpstream(t, "a")
-	first, second := freeAddress(t), freeAddress(t)
+	first, second := addresstest.Free(t), addresstest.Free(t)
 	config := func(addresses ...string) string {
 		return fmt.Sprintf("upstreams: %s\nlisten: ['%s']", a.URL, strings.Join(addresses, "', '"))
 	}
@@ -325,7 +315,7 @@ func TestReloadThatCannotListen(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	first, free := freeAddress(t), freeAddress(t)
+	first, free := addresstest.Free(t), addresstest.Free(t)
 	r := balanced(t, fmt.Sprintf("upstreams: %s\nlisten: %q", a.URL, first))
 	before, apart := r.URLs(), r.Balancer.Admin()
 	for _, c := range []struct{ wrong, want string }{
@@ -368,7 +358,7 @@ func TestReloadThatCannotListen(t *testing.T) {
 // is answered; its names change where it stays.
 func TestAdminMoves(t *testing.T) {
 	a := serveUpstream(t, "a")
-	first, second := freeAddress(t), freeAddress(t)
+	first, second := addresstest.Free(t), addresstest.Free(t)
 	r := balanced(t, fmt.Sprintf("upstreams: %s\nadmin: %q", a.URL, first))
 	ask := func(address, host string) int {
 		t.Helper()
@@ -413,7 +403,7 @@ func TestAdminMoves(t *testing.T) {
 // and nobody who is about to connect is refused (L11).
 func TestAddressesSwap(t *testing.T) {
 	a := serveUpstream(t, "a")
-	first, second := freeAddress(t), freeAddress(t)
+	first, second := addresstest.Free(t), addresstest.Free(t)
 	config := func(listen, admin string) string {
 		return fmt.Sprintf("upstreams: %s\nlisten: %q\nadmin: %q", a.URL, listen, admin)
 	}
@@ -467,7 +457,7 @@ func TestAddressesSwap(t *testing.T) {
 // TestAdminBacklog: who waits at an address that the admin API leaves is answered.
 func TestAdminBacklog(t *testing.T) {
 	a := serveUpstream(t, "a")
-	first := freeAddress(t)
+	first := addresstest.Free(t)
 	r := balanced(t, fmt.Sprintf("upstreams: %s\nadmin: %q", a.URL, first))
 	now := r.Balancer.admin.Load()
 	now.hush() // so that nobody takes who comes
@@ -507,7 +497,7 @@ func TestDrainLimit(t *testing.T) {
 	})}
 	go func() { _ = up.Serve(l) }()
 	defer up.Close()
-	at := freeAddress(t)
+	at := addresstest.Free(t)
 	config := func(drain, head string) string {
 		return fmt.Sprintf("upstreams: http://%s\nlisten: %q\ntimeouts: {drain: %s, head: %s}", l.Addr(), at, drain, head)
 	}

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/polymath-run/polymath"
+	"github.com/polymath-run/polymath/internal/addresstest"
 	"github.com/polymath-run/polymath/internal/balance/admin"
 	"github.com/polymath-run/polymath/internal/balance/discover/discovertest"
 	"github.com/polymath-run/polymath/internal/balance/settings"
@@ -235,7 +236,7 @@ func TestWatch(t *testing.T) {
 // while it is away, and what is shown says so (D4, D5, D6, L11, G22).
 func TestDies(t *testing.T) {
 	a := serveUpstream(t, "a")
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", addresstest.Free(t))
 	if err != nil {
 		t.Fatal(err)
 	}

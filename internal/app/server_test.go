@@ -17,6 +17,7 @@ import (
 
 	"github.com/polymath-run/polymath"
 	"github.com/polymath-run/polymath/client"
+	"github.com/polymath-run/polymath/internal/addresstest"
 	"github.com/polymath-run/polymath/internal/function/all"
 )
 
@@ -62,8 +63,8 @@ func get(t *testing.T, s *Server, path, host string) (status int, body string) {
 // TestServe has every face answer, and a restart keep what was acknowledged
 // (P1, P8, W5).
 func TestServe(t *testing.T) {
-	path := t.TempDir()
-	s := serve(t, path, nil)
+	path, address := t.TempDir(), addresstest.Free(t)
+	s := serve(t, path, func(o *ServerOptions) { o.Listen = []string{address} })
 	c, err := client.Dial(t.Context(), s.URL(), client.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -84,7 +85,6 @@ func TestServe(t *testing.T) {
 	if status, _ := get(t, s, "/v1/jobs", "evil.example"); status != http.StatusForbidden {
 		t.Errorf("as another host: %d", status)
 	}
-	address := s.listeners[0].Addr().String()
 	shut(t, s.App)
 
 	serve(t, path, func(o *ServerOptions) { o.Workers, o.Listen = 2, []string{address} })

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/polymath-run/polymath/internal/addresstest"
 	"github.com/polymath-run/polymath/internal/balance/forward"
 )
 
@@ -95,7 +96,7 @@ func TestRealKill(t *testing.T) {
 	s.Health.Interval, s.Health.Path, s.Health.SlowStart = 100*time.Millisecond, "/health_check", 0
 	origins, list := make([]*origin, 3), make([]Upstream, 3)
 	for i := range origins {
-		origins[i] = &origin{address: "127.0.0.1:0"}
+		origins[i] = &origin{address: addresstest.Free(t)}
 		origins[i].start(t)
 		address := netip.MustParseAddrPort(origins[i].address)
 		list[i] = Upstream{Server: forward.Upstream{Name: "http://" + address.String(), Address: address}, Weight: 1}

@@ -54,6 +54,7 @@ var layers = []row{
 	{pkg: "internal/certificate", layer: shared},
 	{pkg: "internal/function/prime/sieve", layer: shared},
 
+	{pkg: "internal/addresstest", layer: port, kit: true},
 	{pkg: "internal/disk/disktest", layer: adapter, kit: true},
 	{pkg: "internal/journal/journaltest", layer: adapter, kit: true},
 	{pkg: "internal/function/functiontest", layer: adapter, kit: true},

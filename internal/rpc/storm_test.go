@@ -16,6 +16,7 @@ import (
 	"github.com/polymath-run/polymath/api/polymathv1"
 	"github.com/polymath-run/polymath/api/polymathv1/polymathv1connect"
 	"github.com/polymath-run/polymath/client"
+	"github.com/polymath-run/polymath/internal/addresstest"
 	"github.com/polymath-run/polymath/internal/function/all"
 	"github.com/polymath-run/polymath/internal/link"
 	"github.com/polymath-run/polymath/worker"
@@ -130,7 +131,7 @@ func (s *storm) calm(on *server) {
 // leases keep them (W8, P6).
 func TestRestart(t *testing.T) {
 	dir := t.TempDir()
-	s := start(t, dir, "")
+	s := start(t, dir, addresstest.Free(t))
 	s.builtin(2)
 	storm := blow(t, []*client.Client{s.dial(), s.dial()}, 64)
 	storm.more(200)
@@ -156,7 +157,7 @@ func TestRestart(t *testing.T) {
 // worker is in the middle of, come through a restart.
 func TestRestartUnderOwnFunctions(t *testing.T) {
 	dir := t.TempDir()
-	s := start(t, dir, "")
+	s := start(t, dir, addresstest.Free(t))
 	begun, finish := make(chan struct{}, 10), make(chan struct{})
 	url := s.url()
 	s.work(func(ctx context.Context) error {
@@ -204,7 +205,7 @@ func TestRestartUnderOwnFunctions(t *testing.T) {
 // worker has told it of the function yet.
 func TestTicketOutlivesFunction(t *testing.T) {
 	dir := t.TempDir()
-	s := start(t, dir, "")
+	s := start(t, dir, addresstest.Free(t))
 	ask := func(r *raw, q *polymathv1.Request) *polymathv1.Reply {
 		call := r.next()
 		r.send(&polymathv1.Calls{Submissions: []*polymathv1.Submission{{Call: call, Request: q}}})
