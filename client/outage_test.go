@@ -62,7 +62,7 @@ func TestOutage(t *testing.T) {
 func TestSilence(t *testing.T) {
 	_, f := follow(t)
 	opened := 0
-	f.silence = 20 * time.Millisecond
+	f.silence = 200 * time.Millisecond
 	f.yield = func(e Event, err error) bool {
 		if err != nil {
 			t.Error(err)

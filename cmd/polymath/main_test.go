@@ -88,7 +88,7 @@ func TestRunLeavesNothingBehind(t *testing.T) {
 // leaves nothing running, and that the next one goes on and finishes.
 func TestRunIsInterrupted(t *testing.T) {
 	defer goleak.VerifyNone(t)
-	args := []string{"run", "sleep", "20", "--duration", "50ms", "--dev", "--workers", "2", "--data", t.TempDir()}
+	args := []string{"run", "sleep", "60", "--duration", "50ms", "--dev", "--workers", "2", "--data", t.TempDir()}
 	ctx, interrupt := context.WithCancel(t.Context())
 	defer interrupt()
 	var stderr bytes.Buffer
@@ -108,7 +108,7 @@ func TestRunIsInterrupted(t *testing.T) {
 	if code := again.run(t); code != polymath.ExitDone {
 		t.Fatalf("exit code %d: %s", code, &again.stderr)
 	}
-	if !bytes.HasPrefix(again.stderr.Bytes(), []byte("resuming j")) || again.stdout.String() != "20\n" {
+	if !bytes.HasPrefix(again.stderr.Bytes(), []byte("resuming j")) || again.stdout.String() != "60\n" {
 		t.Errorf("printed %q and %q", &again.stdout, &again.stderr)
 	}
 }

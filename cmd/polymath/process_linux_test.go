@@ -112,17 +112,26 @@ func (c *child) wait(t *testing.T) (code int, drawn string) {
 }
 
 // sleepy is a job of several seconds whose answer is 60.
-func sleepy(data string) []string {
-	return []string{"run", "sleep", "60", "--duration", "100ms", "--dev", "--workers", "2", "--data", data}
-}
+func sleepy(data string) []string { return sleeping("60", data) }
 
 const sleepyAnswer = "60\n"
+
+// long is a job that does not end within a test.
+func long(data string) []string { return sleeping("6000", data) }
+
+func sleeping(units, data string) []string {
+	return []string{"run", "sleep", units, "--duration", "100ms", "--dev", "--workers", "2", "--data", data}
+}
+
+// begun is drawn while some of a job is done: how much, a slow machine decides,
+// which draws seldom.
+const begun = `sleep +([1-9]\d?\.\d|0\.[1-9]) %`
 
 // TestKillAndResume kills a run again and again, at moments that are spread
 // over it, until one comes to the end. (L1: a crash loses nothing.)
 func TestKillAndResume(t *testing.T) {
 	data := t.TempDir()
-	for kill, at := range []string{`sleep +[1-9]\.`, ` 2\d\.\d %`, ` 5\d\.\d %`, ` 8\d\.\d %`} {
+	for kill, at := range []string{begun, ` [2-9]\d\.\d %`, ` [4-9]\d\.\d %`, ` [6-9]\d\.\d %`} {
 		c := start(t, sleepy(data)...)
 		c.until(t, at)
 		c.signal(t, syscall.SIGKILL)
@@ -148,7 +157,7 @@ func TestKillAndResume(t *testing.T) {
 func TestNewBeginsAfresh(t *testing.T) {
 	data := t.TempDir()
 	c := start(t, sleepy(data)...)
-	c.until(t, `sleep +[1-9]\.`)
+	c.until(t, begun)
 	c.signal(t, syscall.SIGKILL)
 	c.wait(t)
 
@@ -163,8 +172,8 @@ func TestNewBeginsAfresh(t *testing.T) {
 // small one of the same function waiting, and is still there afterwards.
 func TestOthersDoNotWait(t *testing.T) {
 	data := t.TempDir()
-	c := start(t, sleepy(data)...)
-	c.until(t, `sleep +[1-9]\.`)
+	c := start(t, long(data)...)
+	c.until(t, begun)
 	c.signal(t, syscall.SIGKILL)
 	c.wait(t)
 
@@ -173,7 +182,7 @@ func TestOthersDoNotWait(t *testing.T) {
 	if code != 0 || c.stdout.String() != "3\n" || !strings.Contains(drawn, "other unfinished jobs in this directory: 1") {
 		t.Fatalf("exit code %d, printed %q: %s", code, &c.stdout, drawn)
 	}
-	c = start(t, sleepy(data)...)
+	c = start(t, long(data)...)
 	c.until(t, "resuming j")
 	c.signal(t, syscall.SIGKILL)
 	c.wait(t)
@@ -185,8 +194,8 @@ func TestInterrupt(t *testing.T) {
 	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGTERM} {
 		t.Run(s.String(), func(t *testing.T) {
 			data := t.TempDir()
-			c := start(t, sleepy(data)...)
-			c.until(t, `sleep +[1-9]\.`)
+			c := start(t, long(data)...)
+			c.until(t, begun)
 			c.signal(t, s)
 			code, drawn := c.wait(t)
 			if code != polymath.ExitInterrupted || !strings.Contains(drawn, "the same command goes on") || c.stdout.Len() > 0 {
@@ -218,8 +227,8 @@ func TestSecondInterrupt(t *testing.T) {
 // that the other one is told who.
 func TestTwoProcesses(t *testing.T) {
 	data := t.TempDir()
-	first := start(t, sleepy(data)...)
-	first.until(t, `sleep +[1-9]\.`)
+	first := start(t, long(data)...)
+	first.until(t, begun)
 	second := start(t, "run", "add", "1", "2", "--data", data)
 	want := fmt.Sprintf("the data directory %s is in use by process %d:", data, first.cmd.Process.Pid)
 	if code, drawn := second.wait(t); code != polymath.ExitData || !strings.Contains(unwrapped(drawn), want) {

@@ -142,7 +142,7 @@ func TestRestartResumes(t *testing.T) {
 	set := all.Set(true)
 	dir := t.TempDir()
 	p := open(t, dir)
-	spec := plan(t, set, "sleep", `{"units":"40","duration":"10ms"}`)
+	spec := plan(t, set, "sleep", `{"units":"400","duration":"10ms"}`) // more than is done while a checkpoint is written
 	id, _, err := p.node.Submit(t.Context(), "", spec)
 	if err != nil {
 		t.Fatal(err)
@@ -168,7 +168,7 @@ func TestRestartResumes(t *testing.T) {
 		}
 	}
 	p.work(set, 4)
-	if job, err := p.node.Wait(t.Context(), id); err != nil || job.State != polymath.Succeeded || job.Done != 40 {
+	if job, err := p.node.Wait(t.Context(), id); err != nil || job.State != polymath.Succeeded || job.Done != 400 {
 		t.Errorf("%+v, %v", job, err)
 	}
 }

@@ -392,6 +392,11 @@ func (p *place) workOff(id polymath.JobID, guilty uint64, ls polymath.Lease, lea
 		if job.State.Final() {
 			return
 		}
+		p.node.Do(func(b *node.Batch) { // it takes many entries: who is not heard of meanwhile is gone
+			for s := range p.routes {
+				_ = b.Beat(s)
+			}
+		})
 		ls = <-leases
 	}
 }

@@ -24,9 +24,13 @@ func TestDeadline(t *testing.T) {
 		http.StatusBadRequest, polymath.InvalidArgument, "2100-01-01T00:00:00Z is not after not_before, 2100-01-02T00:00:00Z")
 	problem(t, r.do("POST", "/v1/jobs", `{"function":"add","input":{"a":1,"b":2},"not_before":"9999-12-31T23:59:59-01:00"}`),
 		http.StatusBadRequest, polymath.InvalidArgument, "9999")
-	soon := time.Now().Add(300 * time.Millisecond).UTC().Format(time.RFC3339Nano)
-	request := `{"function":"add","input":{"a":1,"b":2},"key":"k","deadline":"` + soon + `"}`
-	first := get[api.Job](t, r.do("POST", "/v1/jobs", request, "Prefer", "wait=60"), http.StatusOK)
+	var request string
+	a := reply{status: http.StatusBadRequest}
+	for soon := 300 * time.Millisecond; a.status == http.StatusBadRequest && soon < time.Minute; soon *= 2 { // a slow machine comes too late
+		request = `{"function":"add","input":{"a":1,"b":2},"key":"k","deadline":"` + time.Now().Add(soon).UTC().Format(time.RFC3339Nano) + `"}`
+		a = r.do("POST", "/v1/jobs", request, "Prefer", "wait=60")
+	}
+	first := get[api.Job](t, a, http.StatusOK)
 	if first.State != "failed" || first.Error == nil || first.Error.Code != "timeout" {
 		t.Errorf("%+v", first)
 	}
@@ -71,8 +75,10 @@ func TestNames(t *testing.T) {
 // beginning; one that only a double cannot hold is a number.
 func TestLongNumbers(t *testing.T) {
 	r := newRig(t, t.TempDir())
-	r.join(doubler)
-	r.join(`{"name":"w","slots":1,"functions":[{"name":"greet","kind":"call"},{"name":"total","kind":"range","reducer":"sum"}]}`)
+	workers := []string{
+		r.join(doubler),
+		r.join(`{"name":"w","slots":1,"functions":[{"name":"greet","kind":"call"},{"name":"total","kind":"range","reducer":"sum"}]}`),
+	}
 	digits := strings.Repeat("7", 300_000)
 	for _, number := range []string{"1e999999999", "-1e400", digits, "0." + digits} {
 		for body, field := range map[string]string{
@@ -101,6 +107,9 @@ func TestLongNumbers(t *testing.T) {
 			}
 			if strings.HasPrefix(number, "0.") && strings.Contains(body, "ority") {
 				continue // about one
+			}
+			for _, id := range workers {
+				r.exchange(id, api.Exchange{}) // who is not heard of is gone, with its functions
 			}
 			a := r.do("POST", "/v1/jobs", strings.Replace(body, "%", number, 1))
 			if a.status != http.StatusBadRequest {

@@ -402,7 +402,7 @@ func TestCrowdedMessages(t *testing.T) {
 		}
 		break
 	}
-	good.join(greet())
+	s.heard(good.join(greet()))
 	id := good.submit("greet", `{}`)
 	m := &polymathv1.Calls{Forgotten: make([]uint64, 70_000)}
 	for range 70_000 {
@@ -425,6 +425,28 @@ func TestCrowdedMessages(t *testing.T) {
 	if job := good.get(id); job.GetState() != "queued" {
 		t.Errorf("%v", job)
 	}
+}
+
+// heard has a session heard of until the test ends, also while one message of its
+// stream is read for longer than a worker may be silent.
+func (s *server) heard(session []byte) {
+	s.t.Helper()
+	ref, err := wire.ParseSession(session)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.work(func(ctx context.Context) error {
+		tick := time.NewTicker(200 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				s.node.Do(func(b *node.Batch) { _ = b.Beat(ref) })
+			case <-ctx.Done():
+				return nil
+			}
+		}
+	})
 }
 
 // TestTooManyStreams: those who are one too many are told.

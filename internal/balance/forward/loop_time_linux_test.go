@@ -19,8 +19,12 @@ import (
 	"github.com/polymath-run/polymath/internal/balance/forward/forwardtest"
 )
 
-// soon is a timeout that a test waits for.
-const soon = 60 * time.Millisecond
+// soon is a timeout that a test waits for, and later one before which something
+// else is to happen: it is long for a slow machine, too.
+const (
+	soon  = 60 * time.Millisecond
+	later = 10 * soon
+)
 
 // silent says nothing until the test, or the other side, ends.
 func silent(begin string) func(net.Conn) {
@@ -44,20 +48,20 @@ func TestLoopWaitsForNobody(t *testing.T) {
 		{"head", forward.Timeouts{Head: soon}, silent(""), "GET / HTTP/1.1\r\nHost", "HTTP/1.1 408 ", forward.Abandoned, 0},
 		{"head, after a request", forward.Timeouts{Head: soon}, each(answer), ask + "GET / HTTP/1.1\r\nHost", answer + "HTTP/1.1 408 ", forward.Answered, 1},
 		{"idle client", forward.Timeouts{KeepAlive: soon}, silent(""), "", "", forward.Abandoned, 0},
-		{"idle client, after a request", forward.Timeouts{KeepAlive: soon}, each(answer), ask, answer, forward.Answered, 1},
+		{"idle client, after a request", forward.Timeouts{KeepAlive: later}, each(answer), ask, answer, forward.Answered, 1},
 		{"body", forward.Timeouts{Body: soon}, silent(""), "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nabc", "HTTP/1.1 408 ", forward.Abandoned, 1},
 		{"chunks", forward.Timeouts{Body: soon}, silent(""), "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabc", "HTTP/1.1 408 ", forward.Abandoned, 1},
 		{"first byte", forward.Timeouts{FirstByte: soon}, silent(""), ask, "HTTP/1.1 504 ", forward.Late, 1},
 		{"half a head", forward.Timeouts{FirstByte: soon}, silent("HTTP/1.1 200"), ask, "HTTP/1.1 504 ", forward.Late, 1},
-		{"first byte behind a 1xx", forward.Timeouts{FirstByte: soon}, silent("HTTP/1.1 103 Early Hints\r\n\r\n"), ask, "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 504 ", forward.Late, 1},
+		{"first byte behind a 1xx", forward.Timeouts{FirstByte: later}, silent("HTTP/1.1 103 Early Hints\r\n\r\n"), ask, "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 504 ", forward.Late, 1},
 		{"answer", forward.Timeouts{Answer: soon}, silent("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabc"), ask, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabc", forward.Cut, 1},
 		{"answer in chunks", forward.Timeouts{Answer: soon}, silent("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabc"), ask, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabc", forward.Cut, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			d := forwardtest.NewDirector(t, scripted(t, "127.0.0.1:0", c.up))
 			l := startLoop(t, forward.Options{Director: d, Timeouts: c.timeouts}, forward.LoopOptions{Threads: 1})
+			begun := time.Now() // before it is accepted
 			n := connect(t, l)
-			begun := time.Now()
 			say(t, n, c.say)
 			got := make([]byte, len(c.want))
 			if _, err := io.ReadFull(n, got); err != nil || string(got) != c.want {
@@ -87,7 +91,7 @@ func TestLoopKeepsDeadlines(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			d := forwardtest.NewDirector(t, scripted(t, "127.0.0.1:0", silent(c.up)))
 			d.Refuse = func(x *forward.Exchange) *forward.Refusal {
-				x.Deadline = x.Begun + soon
+				x.Deadline = x.Begun + later
 				return nil
 			}
 			l := startLoop(t, forward.Options{Director: d}, forward.LoopOptions{Threads: 1})
@@ -409,8 +413,8 @@ func TestLoopForgetsTheHedge(t *testing.T) {
 				_, _ = io.WriteString(c, whole[len(begin):])
 			})
 			d := forwardtest.NewDirector(t, up)
-			d.After = func(*forward.Exchange) time.Duration { return soon }
-			l := startLoop(t, forward.Options{Director: d, Timeouts: forward.Timeouts{Head: 3 * soon}}, forward.LoopOptions{Threads: 1})
+			d.After = func(*forward.Exchange) time.Duration { return later }
+			l := startLoop(t, forward.Options{Director: d, Timeouts: forward.Timeouts{Head: later + 2*soon}}, forward.LoopOptions{Threads: 1})
 			n, late := connect(t, l), connect(t, l)
 			say(t, n, ask)
 			got := hear(t, n, len(begin))

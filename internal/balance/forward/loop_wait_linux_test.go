@@ -18,7 +18,7 @@ import (
 // TestLoopCountsFullReads: an answer whose pieces are just what is read at once
 // gets on with each of them.
 func TestLoopCountsFullReads(t *testing.T) {
-	const pieces, scratch, grown = 15, 64 << 10, 16 << 20
+	const pieces, scratch, grown = 25, 64 << 10, 16 << 20 // for longer than the timeout, together
 	upstream := make(chan *net.TCPConn, 1)
 	end := make(chan struct{})
 	defer close(end)
@@ -30,7 +30,7 @@ func TestLoopCountsFullReads(t *testing.T) {
 	d := forwardtest.NewDirector(t, up)
 	g := newGate()
 	d.Refuse = g.refuse
-	l := startLoop(t, forward.Options{Director: d, Timeouts: forward.Timeouts{Answer: 10 * soon}}, forward.LoopOptions{Threads: 1})
+	l := startLoop(t, forward.Options{Director: d, Timeouts: forward.Timeouts{Answer: 2 * later}}, forward.LoopOptions{Threads: 1})
 	n, other := connect(t, l), connect(t, l)
 	say(t, n, ask)
 	c := <-upstream
@@ -76,7 +76,7 @@ func TestLoopWaitsBehindASlowReader(t *testing.T) {
 		<-end
 	})
 	d := forwardtest.NewDirector(t, up)
-	l := startLoop(t, forward.Options{Director: d, Timeouts: forward.Timeouts{Answer: 10 * soon, Write: patience}}, forward.LoopOptions{Threads: 1})
+	l := startLoop(t, forward.Options{Director: d, Timeouts: forward.Timeouts{Answer: 2 * later, Write: patience}}, forward.LoopOptions{Threads: 1})
 	n := connect(t, l)
 	say(t, n, ask)
 	c := <-upstream
@@ -116,7 +116,7 @@ func TestLoopBlamesNoClientBehindAStaleConnection(t *testing.T) {
 		begun <- struct{}{}
 		return nil
 	}
-	l := startLoop(t, forward.Options{Director: d, Timeouts: forward.Timeouts{Body: soon, Connect: 5 * soon}}, forward.LoopOptions{Threads: 1})
+	l := startLoop(t, forward.Options{Director: d, Timeouts: forward.Timeouts{Body: later, Connect: 2 * later}}, forward.LoopOptions{Threads: 1})
 	n := connect(t, l)
 	say(t, n, ask)
 	fd, _, err := syscall.Accept(listener)

@@ -284,24 +284,30 @@ func (s *suite) upgrade(t *testing.T) {
 	s.director.Settled(t)
 }
 
-// timeouts holds that nobody waits for ever.
+// timeouts holds that nobody waits for ever. One timeout at a time is short: on a
+// slow machine the next one would be over before the client has said a word.
 func (s *suite) timeouts(t *testing.T) {
 	const short = 80 * time.Millisecond
-	n := s.other(t, forward.Options{Timeouts: forward.Timeouts{
-		Head: short, Body: short, KeepAlive: short, FirstByte: short, Answer: short,
-	}}, s.server.Upstream)
-	for name, text := range map[string]string{
-		"head": "GET / HTTP/1.1\r\nHost: a\r\n",
-		"body": "POST / HTTP/1.1\r\nHost: a\r\nX-Case: late\r\nContent-Length: 10\r\n\r\nabc",
+	limited := func(limits forward.Timeouts) *suite {
+		return s.other(t, forward.Options{Timeouts: limits}, s.server.Upstream)
+	}
+	for name, c := range map[string]struct {
+		limits forward.Timeouts
+		text   string
+	}{
+		"head": {forward.Timeouts{Head: 10 * short}, "GET / HTTP/1.1\r\nHost: a\r\n"}, // TLS begins within it, too
+		"body": {forward.Timeouts{Body: short}, "POST / HTTP/1.1\r\nHost: a\r\nX-Case: late\r\nContent-Length: 10\r\n\r\nabc"},
 	} {
+		n := limited(c.limits)
 		s.server.expect("late", get("late", asIs))
-		answer, err := Raw(n.address, n.clientConf("http/1.1"), []byte(text), false)
+		answer, err := Raw(n.address, n.clientConf("http/1.1"), []byte(c.text), false)
 		if err != nil && !isReset(err) {
 			t.Errorf("%s: the connection does not end: %v", name, err)
 		}
 		checkRefusal(t, name, answer, http.StatusRequestTimeout)
 		s.server.forget("late")
 	}
+	n := limited(forward.Timeouts{KeepAlive: short})
 	answer, err := Raw(n.address, n.clientConf("http/1.1"), nil, false)
 	if err != nil || len(answer) > 0 {
 		t.Errorf("a connection without a request: %s, %v", clip(answer), err)
@@ -310,6 +316,7 @@ func (s *suite) timeouts(t *testing.T) {
 	defer close(gated.Answer.Gate)
 	s.server.expect("gated", gated)
 	defer s.server.forget("gated")
+	n = limited(forward.Timeouts{FirstByte: short})
 	c, r := n.dial(t)
 	say(t, c, gated.request("gated"))
 	if told, _ := hear(t, r, "GET"); told.Status != http.StatusGatewayTimeout {

@@ -55,7 +55,7 @@ const (
 
 	// arrival is how long after its answer a request may still be on its way: an
 	// early answer overtakes it.
-	arrival = 2 * time.Second
+	arrival = patience
 )
 
 // suite is one path under test.
