@@ -132,7 +132,7 @@ func (s *storm) calm(on *server) {
 func TestRestart(t *testing.T) {
 	dir := t.TempDir()
 	s := start(t, dir, addresstest.Free(t))
-	s.builtin(2)
+	leave := s.builtin(2)
 	storm := blow(t, []*client.Client{s.dial(), s.dial()}, 64)
 	storm.more(200)
 	workers := s.node.Workers()
@@ -148,6 +148,7 @@ func TestRestart(t *testing.T) {
 		t.Errorf("workers %v became %v", workers, now)
 	}
 	storm.calm(s)
+	leave() // while there is a server that confirms its last reports
 	if n := s.attempts.Load(); n > 1 {
 		t.Errorf("a lease was tried %d times", n)
 	}
@@ -160,7 +161,7 @@ func TestRestartUnderOwnFunctions(t *testing.T) {
 	s := start(t, dir, addresstest.Free(t))
 	begun, finish := make(chan struct{}, 10), make(chan struct{})
 	url := s.url()
-	s.work(func(ctx context.Context) error {
+	leave := s.work(func(ctx context.Context) error {
 		return worker.Run(ctx, worker.Options{Server: url, Name: "own", Parallel: 1},
 			worker.Call("own", func(context.Context, json.RawMessage) (any, error) {
 				begun <- struct{}{}
@@ -195,6 +196,7 @@ func TestRestartUnderOwnFunctions(t *testing.T) {
 	if now := s.node.Workers(); len(now) != 1 || len(workers) != 1 || now[0].Session != workers[0].Session {
 		t.Errorf("workers %v became %v", workers, now)
 	}
+	leave() // as above
 	if len(begun) != 1 || s.attempts.Load() > 1 {
 		t.Errorf("work began %d times more, %d attempts", len(begun), s.attempts.Load())
 	}
