@@ -3,6 +3,7 @@ package forward_test
 import (
 	"io"
 	"net"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -31,5 +32,36 @@ func TestFrontHearsEarlyAnswers(t *testing.T) {
 	say(t, n, "abc")
 	if got := hear(t, n, len(answer)); !strings.HasPrefix(got, "HTTP/1.1 200 ") {
 		t.Errorf("answered %q", got)
+	}
+}
+
+// endless is a body that goes on until nobody takes it.
+type endless struct{}
+
+func (endless) Read(b []byte) (int, error) { return len(b), nil }
+
+// TestHTTP2EarlyEndIsAnEnd: an answer whose end is that of the connection, and
+// that comes while the request is still on its way, ends and is not cut.
+func TestHTTP2EarlyEndIsAnEnd(t *testing.T) {
+	up := scripted(t, "127.0.0.1:0", func(c net.Conn) {
+		heard(c)
+		_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\n\r\nhello")
+		_ = c.(*net.TCPConn).CloseWrite()
+		_, _ = io.Copy(io.Discard, c)
+	})
+	address := startFront(t, forward.Options{Director: forwardtest.NewDirector(t, up), CleartextHTTP2: true})
+	p := new(http.Protocols)
+	p.SetUnencryptedHTTP2(true)
+	client := &http.Client{Transport: &http.Transport{Protocols: p}}
+	defer client.CloseIdleConnections()
+	for i := range 300 {
+		a, err := client.Post("http://"+address.String(), "", endless{})
+		if err != nil {
+			t.Fatalf("exchange %d: %v", i, err)
+		}
+		body, err := io.ReadAll(a.Body)
+		if _ = a.Body.Close(); err != nil || string(body) != "hello" {
+			t.Fatalf("exchange %d: %q, %v", i, body, err)
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
 	"log/slog"
 	"maps"
@@ -150,7 +151,8 @@ func (h *http2Front) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 	var live sync.WaitGroup
 	live.Go(c.serve)
 	live.Go(func() {
-		if sendStream(near, q, head) != nil {
+		// Where the pipe has ended, what came through it is still to be read.
+		if err := sendStream(near, q, head); err != nil && !errors.Is(err, io.ErrClosedPipe) {
 			_ = near.Close()
 		}
 	})

@@ -123,7 +123,7 @@ func readAnswer(r *bufio.Reader, method string) (told *Told, ends bool, err erro
 		}
 		told.Body, err = io.ReadAll(a.Body)
 		_ = a.Body.Close()
-		told.Cut = err != nil
+		told.Cut, told.Why = err != nil, err
 		told.Trailer = a.Trailer
 		return told, a.Close, nil
 	}
@@ -185,7 +185,7 @@ func (c *client2) Do(e *Exchange, id string) (*Told, error) {
 		told.Length = -1
 	}
 	told.Body, err = io.ReadAll(a.Body)
-	told.Cut = err != nil
+	told.Cut, told.Why = err != nil, err
 	told.Trailer = a.Trailer
 	return told, nil
 }

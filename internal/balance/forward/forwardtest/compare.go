@@ -16,7 +16,8 @@ type Told struct {
 	Fields  http.Header
 	Body    []byte
 	Trailer http.Header
-	Cut     bool // the end was missing
+	Cut     bool  // the end was missing
+	Why     error // of that
 }
 
 // hopFields are the fields that end at each hop: a forwarder takes them away,
@@ -76,7 +77,7 @@ func (told *Told) differences(direct *Told) []string {
 	out = append(out, sameFields("field", endToEnd(told.Fields), want)...)
 	out = append(out, sameFields("trailer", told.Trailer, direct.Trailer)...)
 	if told.Cut != direct.Cut {
-		differ("cut", told.Cut, direct.Cut)
+		differ("cut", fmt.Sprintf("%v (%v)", told.Cut, told.Why), fmt.Sprintf("%v (%v)", direct.Cut, direct.Why))
 	}
 	if !direct.Cut && !bytes.Equal(told.Body, direct.Body) {
 		differ("body", clip(told.Body), clip(direct.Body))

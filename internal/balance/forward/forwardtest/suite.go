@@ -51,7 +51,7 @@ const (
 	shortExchanges     = 150 // with -short
 	shortPart          = 4   // with -short one in so many of the written ones, others on each path
 	workers            = 8   // clients at once
-	earlyExchanges     = 24  // with a long answer before the body's end: what goes wrong with it does so by chance
+	earlyExchanges     = 8   // with a long answer before the body's end: what goes wrong with it does so by chance
 
 	// arrival is how long after its answer a request may still be on its way: an
 	// early answer overtakes it.
@@ -199,7 +199,7 @@ func (s *suite) fits(e *Exchange) *Exchange {
 // arrives whole, although the client still sends when all of it is said.
 func (s *suite) earlyAtLength(t *testing.T) {
 	e := &Exchange{Name: "answered at length before the body", Method: "POST", Target: "/", Version: 11, Host: "a", Framing: ByChunks, Body: make([]byte, 1<<20)}
-	e.Answer = Answer{Status: 200, Framing: ByLength, Body: make([]byte, 8<<20), Early: true}
+	e.Answer = Answer{Status: 200, Framing: ByLength, Body: make([]byte, 4<<20), Early: true}
 	all := slices.Repeat([]*Exchange{e}, earlyExchanges)
 	if testing.Short() {
 		all = all[:workers]
