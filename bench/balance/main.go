@@ -43,8 +43,8 @@ func main() {
 		return
 	}
 	var s settings
-	flag.DurationVar(&s.length, "length", 3*time.Second, "how long each run takes, at least a second")
-	flag.IntVar(&s.rounds, "rounds", 3, "how many rounds; the middle one counts")
+	flag.DurationVar(&s.length, "length", time.Second, "how long each run takes, at least a second")
+	flag.IntVar(&s.rounds, "rounds", 9, "how many rounds; the middle one counts")
 	flag.Parse()
 	process.Main("balance", func(ctx context.Context, place string) error {
 		c := contest{settings: s, place: place, out: os.Stdout}
@@ -94,7 +94,7 @@ func (c *contest) measure(ctx context.Context) error {
 	if c.tools, err = buildTools(ctx, c.place); err != nil {
 		return err
 	}
-	found := make(map[string]map[string]result)
+	found := make(map[string]runs)
 	for i, s := range scenarios() {
 		if found[s.name], err = c.compare(ctx, s, i == 0); err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
@@ -127,14 +127,17 @@ func install(ctx context.Context, out io.Writer) error {
 	return nil
 }
 
+// runs are the results of each proxy, one a round.
+type runs map[string][]result
+
 // compare puts one load on all proxies, in turns.
-func (c *contest) compare(ctx context.Context, s scenario, show bool) (found map[string]result, err error) {
+func (c *contest) compare(ctx context.Context, s scenario, show bool) (found runs, err error) {
 	ports, up, err := c.tools.startUpstreams(ctx, s.body)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, up.Stop()) }()
-	runs := make(map[string][]result)
+	found = make(runs)
 	proxies := c.proxies(s.secure)
 	for _, p := range proxies {
 		if err := p.start(ctx, ports); err != nil {
@@ -144,6 +147,9 @@ func (c *contest) compare(ctx context.Context, s scenario, show bool) (found map
 		if show {
 			c.say("%s: %s\n%s\n\n", p.version(ctx), strings.Join(p.process.Args(), " "), p.text)
 		}
+		if _, err := c.tools.load(ctx, s, p.port, time.Second); err != nil { // to warm up
+			return nil, fmt.Errorf("%s: %w", p.name, err)
+		}
 	}
 	for range c.rounds {
 		for _, p := range proxies {
@@ -151,25 +157,20 @@ func (c *contest) compare(ctx context.Context, s scenario, show bool) (found map
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", p.name, err)
 			}
-			runs[p.name] = append(runs[p.name], r)
+			found[p.name] = append(found[p.name], r)
 		}
 	}
-	found = make(map[string]result)
 	c.say("%-5s %10s %12s %9s %9s   rounds\n", s.name, "requests/s", "CPU us each", "p50 us", "p99 us")
 	for _, p := range proxies {
-		r := middle(runs[p.name])
-		found[p.name] = r
-		c.say("%-9s %6.0f %12.2f %9d %9d   %s\n", p.name, r.rate, r.cpu, r.p50, r.p99, rates(runs[p.name]))
+		r := middle(found[p.name])
+		c.say("%-9s %6.0f %12.2f %9d %9d   %s\n", p.name, r.rate, r.cpu, r.p50, r.p99, rates(found[p.name]))
 	}
 	c.say("\n")
 	return found, nil
 }
 
-// run puts a load on one proxy: a second to warm up, and then what counts.
+// run puts a load on one proxy.
 func (c *contest) run(ctx context.Context, s scenario, p *proxy) (r result, err error) {
-	if _, err := c.tools.load(ctx, s, p.port, time.Second); err != nil {
-		return r, err
-	}
 	before, err := p.process.CPU()
 	if err != nil {
 		return r, err
@@ -202,17 +203,30 @@ func rates(of []result) string {
 	return strings.Join(texts, " ")
 }
 
+// ratio is that of two proxies in the middle of the rounds. The machine's speed
+// changes from one second to the next: what ran one right after the other is
+// compared, and not the best moment of the one with the worst of the other.
+func (r runs) ratio(of, to string, value func(result) float64) float64 {
+	ratios := make([]float64, len(r[of]))
+	for i := range ratios {
+		ratios[i] = value(r[of][i]) / value(r[to][i])
+	}
+	slices.Sort(ratios)
+	return ratios[len(ratios)/2]
+}
+
 // report prints the bars.
-func (c *contest) report(found map[string]map[string]result, t trouble, idle float64) {
+func (c *contest) report(found map[string]runs, t trouble, idle float64) {
 	const digits = "bar balance/%s %.3f\n"
+	rate := func(r result) float64 { return r.rate }
 	for _, name := range []string{"100B", "16K", "512c"} {
-		c.say(digits, "nginx-rps-"+name, found[name][ours].rate/found[name][nginx].rate)
+		c.say(digits, "nginx-rps-"+name, found[name].ratio(ours, nginx, rate))
 	}
 	small := found["100B"]
-	c.say(digits, "nginx-cpu-100B", small[nginx].cpu/small[ours].cpu)
-	c.say(digits, "haproxy-rps-100B", small[ours].rate/small[haproxy].rate)
-	c.say(digits, "nginx-p99", float64(small[ours].p99)/float64(small[nginx].p99))
-	c.say(digits, "nginx-tls", found["tls"][ours].rate/found["tls"][nginx].rate)
+	c.say(digits, "nginx-cpu-100B", small.ratio(nginx, ours, func(r result) float64 { return r.cpu }))
+	c.say(digits, "haproxy-rps-100B", small.ratio(ours, haproxy, rate))
+	c.say(digits, "nginx-p99", small.ratio(ours, nginx, func(r result) float64 { return float64(r.p99) }))
+	c.say(digits, "nginx-tls", found["tls"].ratio(ours, nginx, rate))
 	c.say("bar balance/failed-on-kill %d\n", t.failed)
 	c.say(digits, "slow-p99", t.slow)
 	c.say("bar balance/idle-mb %.1f\n", idle)

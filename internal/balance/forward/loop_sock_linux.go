@@ -7,7 +7,7 @@ type sock struct {
 	round int32 // of the thread; an event with another is of a predecessor
 
 	closed  bool
-	blocked bool // a write found no room, or a connection is not there yet: an event follows
+	blocked bool // a write found no room, or a connection is not there yet: an event follows; or it was gathered
 	waiting bool // there may be something to read, which was left for later
 	ended   bool // the other side sends nothing behind what is there
 	gone    bool // the other side takes nothing either
@@ -48,10 +48,17 @@ func (t *thread) forget(s *sock) {
 	s.rest, s.sent = nil, 0
 }
 
-// write sends b, and keeps what does not fit. It reports false where the
-// connection is gone.
+// What is not sent at once, but at the end of a round: whoever gets much of what
+// is sent one right after the other is woken once for all of it.
+const (
+	gatherBytes = 1 << 10 // of one write at most
+	gatherMost  = 32      // writes, for which nobody waits any longer
+)
+
+// write sends b, or keeps it: what does not fit, and what is gathered. It
+// reports false where the connection is gone.
 func (t *thread) write(s *sock, b []byte) bool {
-	if !s.blocked {
+	if !s.blocked && len(b) > gatherBytes {
 		n, e := send(s.fd, b)
 		switch {
 		case e == fine && n == len(b):
@@ -61,13 +68,26 @@ func (t *thread) write(s *sock, b []byte) bool {
 		case e != again:
 			return false
 		}
-		s.blocked = true
+	} else if !s.blocked {
+		t.gathered = append(t.gathered, s)
 	}
+	s.blocked = true
 	if s.rest == nil {
 		s.rest = t.buffers.get(len(b))
 	}
 	s.rest = t.buffers.add(s.rest, b)
 	return true
+}
+
+// sendGathered goes on with those whose writes were gathered.
+func (t *thread) sendGathered() {
+	for i := 0; i < len(t.gathered); i++ {
+		if s := t.gathered[i]; s.blocked && !s.closed {
+			t.writable(s)
+		}
+	}
+	clear(t.gathered)
+	t.gathered = t.gathered[:0]
 }
 
 // flush sends what is left. It reports false where the connection is gone.

@@ -87,7 +87,8 @@ func bind(at netip.AddrPort, shared bool) (int32, netip.AddrPort, error) {
 func listed(s int32) error { return os.NewSyscallError("listen", syscall.Listen(int(s), backlog)) }
 
 // socket opens a TCP socket that does not block and sends at once: TCP_NODELAY,
-// which what is accepted takes over.
+// which what is accepted takes over. Within a machine there is no path whose
+// congestion could be learned: there the cheapest way will do, if there is it.
 func socket(to netip.Addr) (int32, error) {
 	family := syscall.AF_INET6
 	if to.Is4() || to.Is4In6() {
@@ -100,6 +101,9 @@ func socket(to netip.Addr) (int32, error) {
 	if err := syscall.SetsockoptInt(s, syscall.IPPROTO_TCP, syscall.TCP_NODELAY, 1); err != nil {
 		closeSocket(int32(s))
 		return -1, os.NewSyscallError("setsockopt", err)
+	}
+	if to.IsLoopback() {
+		_ = syscall.SetsockoptString(s, syscall.IPPROTO_TCP, syscall.TCP_CONGESTION, "reno")
 	}
 	return int32(s), nil
 }

@@ -59,6 +59,7 @@ type thread struct {
 	limit      int // of clients
 	idleLimit  int // of idle connections to one upstream
 	unfinished []*sock
+	gathered   []*sock // with something to send at the end of the round
 
 	in       []byte // headroom, then what was read
 	out      []byte // what is written
@@ -158,9 +159,13 @@ func (t *thread) run() {
 		for i := range events[:n] {
 			t.handle(&events[i])
 			t.finishUnfinished()
+			if len(t.gathered) >= gatherMost {
+				t.sendGathered()
+			}
 		}
 		t.wheel.advance(t.now, t.expire)
 		t.finishUnfinished()
+		t.sendGathered()
 		t.told.store(&t.stats)
 	}
 	t.closeAll()
