@@ -307,7 +307,7 @@ func (s *suite) timeouts(t *testing.T) {
 		checkRefusal(t, name, answer, http.StatusRequestTimeout)
 		s.server.forget("late")
 	}
-	n := limited(forward.Timeouts{KeepAlive: short})
+	n := limited(forward.Timeouts{KeepAlive: short, Head: 10 * short}) // the latter where it may be HTTP/2
 	answer, err := Raw(n.address, n.clientConf("http/1.1"), nil, false)
 	if err != nil || len(answer) > 0 {
 		t.Errorf("a connection without a request: %s, %v", clip(answer), err)
