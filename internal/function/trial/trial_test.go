@@ -43,7 +43,7 @@ func TestRefusals(t *testing.T) {
 	}
 	for input, names := range map[string]string{
 		`{"units":1,"at":[0,-1]}`:            "at[1]",
-		`{"units":1,"at":[0],"how":"never"}`: "error or panic or hang",
+		`{"units":1,"at":[0],"how":"never"}`: "error, panic or hang",
 	} {
 		functiontest.Refused(t, Fail{}, input, names)
 	}
