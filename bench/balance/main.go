@@ -44,7 +44,7 @@ func main() {
 	}
 	var s settings
 	flag.DurationVar(&s.length, "length", time.Second, "how long each run takes, at least a second")
-	flag.IntVar(&s.rounds, "rounds", 9, "how many rounds; the middle one counts")
+	flag.IntVar(&s.rounds, "rounds", 15, "how many rounds; the middle one counts")
 	flag.Parse()
 	process.Main("balance", func(ctx context.Context, place string) error {
 		c := contest{settings: s, place: place, out: os.Stdout}
