@@ -30,7 +30,7 @@ const (
 type row struct {
 	pkg   string // its directory; "" is the root package
 	layer layer
-	kit   bool     // a test kit: only tests, other kits and internal/sim import it
+	kit   bool     // a test kit: only tests, other kits, the bench and internal/sim import it
 	only  []string // where not nil, the only packages of ours it imports
 }
 
@@ -74,8 +74,9 @@ var layers = []row{
 	{pkg: "internal/function/remote", layer: adapter},
 	{pkg: "internal/balance/pick", layer: adapter, only: []string{}},
 	{pkg: "internal/balance/recent", layer: shared, only: []string{}},
+	{pkg: "internal/balance/descriptor", layer: shared, only: []string{}},
 	{pkg: "internal/balance/guard", layer: adapter, only: []string{"internal/balance/recent"}},
-	{pkg: "internal/balance/health", layer: adapter, only: []string{"", "internal/balance/recent"}},
+	{pkg: "internal/balance/health", layer: adapter, only: []string{"", "internal/balance/descriptor", "internal/balance/recent"}},
 	{pkg: "internal/balance/http1", layer: adapter, only: []string{}},
 	{pkg: "internal/balance/forward", layer: assembly},
 	{pkg: "internal/balance/forward/forwardtest", layer: node, kit: true},
@@ -160,8 +161,8 @@ func breach(table []row, e edge) string {
 	switch {
 	case !ok:
 		return fmt.Sprintf("imports %q, which has no layer: add it to the table in internal/house/layer_test.go", inner)
-	case to.kit && !from.kit && from.pkg != simulation:
-		return fmt.Sprintf("imports %q, a test kit: only tests, kits and %s do", inner, simulation)
+	case to.kit && !from.kit && from.layer != bench && from.pkg != simulation:
+		return fmt.Sprintf("imports %q, a test kit: only tests, kits, the bench and %s do", inner, simulation)
 	case from.only != nil && !slices.Contains(from.only, inner):
 		return fmt.Sprintf("imports %q: of ours, %q imports only %q", inner, from.pkg, from.only)
 	case to.layer >= from.layer && from.layer != bench:
@@ -227,6 +228,7 @@ func TestLayersCatchBreaches(t *testing.T) {
 		{"kit on its port", "internal/journal/journaltest/suite.go", module + "/internal/journal", ""},
 		{"test library in a kit", "internal/disk/disktest/suite.go", "testing", ""},
 		{"bench on bench", "bench/core/main.go", module + "/bench/report", ""},
+		{"bench on a kit", "bench/core/main.go", module + "/internal/disk/disktest", ""},
 		{"bench on the product", "bench/core/main.go", module + "/internal/app", ""},
 
 		{"up", "internal/journal/journal.go", module + "/internal/wal", "imports point down"},

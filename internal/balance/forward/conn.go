@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/polymath-run/polymath/internal/balance/http1"
@@ -219,21 +218,7 @@ func (c *conn) linger() {
 
 // unarrived is untaken of a connection of package net.
 func unarrived(nc net.Conn) (n int) {
-	if s, ok := nc.(interface{ NetConn() net.Conn }); ok {
-		nc = s.NetConn()
-	}
-	if e, ok := nc.(*earlyConn); ok {
-		nc = e.Conn
-	}
-	s, ok := nc.(syscall.Conn)
-	if !ok {
-		return 0
-	}
-	raw, err := s.SyscallConn()
-	if err != nil {
-		return 0
-	}
-	_ = raw.Control(func(fd uintptr) { n = untaken(int32(fd)) }) // one that is closed has nothing
+	_, _ = control(nc, func(fd int) { n = untaken(int32(fd)) }) // one that is closed has nothing
 	return n
 }
 

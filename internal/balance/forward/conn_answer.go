@@ -155,14 +155,7 @@ func (c *conn) sever() {
 		p.severed.Store(true)
 		return
 	}
-	nc := c.nc
-	if s, ok := nc.(interface{ NetConn() net.Conn }); ok {
-		nc = s.NetConn()
-	}
-	if e, ok := nc.(*earlyConn); ok {
-		nc = e.Conn
-	}
-	if t, ok := nc.(*net.TCPConn); ok {
+	if t, ok := bare(c.nc).(*net.TCPConn); ok {
 		_ = t.SetLinger(0)
 		_ = t.Close() // before TLS can say a last word
 	}

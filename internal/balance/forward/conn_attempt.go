@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/polymath-run/polymath/internal/balance/descriptor"
 	"github.com/polymath-run/polymath/internal/balance/http1"
 )
 
@@ -247,11 +248,11 @@ func (c *conn) ask(a *attempt, inline bool) {
 		}
 		if a.back == nil {
 			b, err := c.dial(a, p)
-			if isShort(err) && c.f.pools.spare() {
+			if descriptor.IsShort(err) && c.f.pools.spare() {
 				b, err = c.dial(a, p)
 			}
 			if err != nil {
-				a.unreached(isShort(err))
+				a.unreached(descriptor.IsShort(err))
 				return
 			}
 			a.back = b
@@ -397,22 +398,11 @@ func (c *conn) expectHead(a *attempt) {
 // isStale reports whether an idle connection has ended, or has something to
 // say that nobody asked for. It takes a system call, and no time.
 func isStale(nc net.Conn) bool {
-	if s, ok := nc.(interface{ NetConn() net.Conn }); ok {
-		nc = s.NetConn()
-	}
-	raw, ok := nc.(syscall.Conn)
-	if !ok {
-		return false
-	}
-	r, err := raw.SyscallConn()
-	if err != nil {
-		return true
-	}
 	stale := true
-	err = r.Control(func(fd uintptr) {
+	has, err := control(nc, func(fd int) {
 		var one [1]byte
-		_, _, err := syscall.Recvfrom(int(fd), one[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		_, _, err := syscall.Recvfrom(fd, one[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
 		stale = !errors.Is(err, syscall.EAGAIN) && !errors.Is(err, os.ErrDeadlineExceeded)
 	})
-	return err != nil || stale
+	return has && (err != nil || stale)
 }

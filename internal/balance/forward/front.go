@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/polymath-run/polymath/internal/balance/descriptor"
 )
 
 // Front serves clients with a goroutine for each connection: HTTP/1 over TCP or
@@ -23,7 +25,7 @@ type Front struct {
 	trust Trust
 	pools pools
 	slots chan struct{} // one for each client's connection
-	few   descriptors
+	few   descriptor.Bound
 	dials context.Context
 	leave context.CancelFunc
 	http2 *http2Front
@@ -58,7 +60,7 @@ func NewFront(o Options) (*Front, error) {
 		return nil, err
 	}
 	f := &Front{
-		o: o, trust: NewTrust(o.Proxies), slots: make(chan struct{}, o.MaxConnections), few: newDescriptors(),
+		o: o, trust: NewTrust(o.Proxies), slots: make(chan struct{}, o.MaxConnections), few: descriptor.NewBound(),
 		conns: map[*conn]struct{}{}, listeners: map[net.Listener]struct{}{},
 		empty: make(chan struct{}), retiring: make(chan struct{}), left: make(chan struct{}, 1),
 	}
@@ -95,7 +97,8 @@ func (f *Front) Serve(l net.Listener) error {
 		nc, err := l.Accept()
 		if err == nil {
 			wait = 0
-			over := f.few.exceeds(nc)
+			over := false
+			_, _ = control(nc, func(fd int) { over = f.few.Exceeded(fd) }) // one that is closed is none
 			f.begin(nc, nil, f.slot())
 			if over {
 				f.awaitRoom(l.Addr())
@@ -118,9 +121,12 @@ func (f *Front) Serve(l net.Listener) error {
 	}
 }
 
+// tooFew is told when clients have all descriptors that they may have.
+const tooFew = "no connection can be accepted until others end: the limit of open files (ulimit -n) is too low for them"
+
 // awaitRoom waits until clients may have descriptors again, or the front retires.
 func (f *Front) awaitRoom(at net.Addr) {
-	for wait := minAcceptWait; !f.few.room(); wait = min(2*wait, maxAcceptWait) {
+	for wait := minAcceptWait; !f.few.Room(); wait = min(2*wait, maxAcceptWait) {
 		if wait == minAcceptWait {
 			f.o.Log.Warn(tooFew, "address", at)
 		}

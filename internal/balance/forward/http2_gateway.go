@@ -19,6 +19,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/polymath-run/polymath/internal/balance/descriptor"
 	"github.com/polymath-run/polymath/internal/balance/http1"
 )
 
@@ -144,7 +145,7 @@ func (g *gateway) tell(far net.Conn, r *bufio.Reader, q *http.Request, p *gatePi
 	}
 	a, err := g.transport.RoundTrip(out)
 	if err != nil {
-		p.short.Store(isShort(err))
+		p.short.Store(descriptor.IsShort(err))
 		p.unreached.Store(!connected)
 		_ = far.Close()
 		look.end()

@@ -4,6 +4,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/polymath-run/polymath/internal/balance/descriptor"
 	"github.com/polymath-run/polymath/internal/balance/http1"
 )
 
@@ -78,10 +79,10 @@ func (t *thread) quiet(u *link) bool {
 // dial begins a connection.
 func (t *thread) dial(p *upstreamPool) *link {
 	fd, err := socket(p.upstream.Address.Addr())
-	if isShort(err) && t.spare() {
+	if descriptor.IsShort(err) && t.spare() {
 		fd, err = socket(p.upstream.Address.Addr())
 	}
-	t.bare = isShort(err)
+	t.bare = descriptor.IsShort(err)
 	if err == nil {
 		err = syscall.Connect(int(fd), sockaddr(p.upstream.Address))
 		if err == syscall.EINPROGRESS { //nolint:errorlint // what Connect gives is the number itself

@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/polymath-run/polymath/internal/balance/descriptor"
 	"github.com/polymath-run/polymath/internal/balance/http1"
 )
 
@@ -46,7 +47,7 @@ type thread struct {
 	now    time.Duration
 	wheel  wheel
 	accept timer // when accepting goes on after a pause; due without an owner
-	few    descriptors
+	few    descriptor.Bound
 	short  bool // of descriptors: nobody is accepted until there are some
 	bare   bool // the last connection to an upstream did not come about for want of one
 
@@ -85,7 +86,7 @@ func newThread(l *Loop, from *Sockets, index int) (*thread, error) {
 		epoll: int32(epoll), wake: -1,
 		pools: make(map[*Upstream]*upstreamPool),
 		in:    make([]byte, headroom+scratchBytes), out: make([]byte, 0, headroom+scratchBytes),
-		few:       newDescriptors(),
+		few:       descriptor.NewBound(),
 		limit:     max(1, l.options.MaxConnections/l.own.Threads),
 		idleLimit: max(1, l.options.MaxIdle/l.own.Threads),
 	}
@@ -291,16 +292,16 @@ func (t *thread) acceptAll(listener int32) {
 			return
 		}
 		fd, from, e := accept(listener)
-		switch e {
-		case fine:
+		switch {
+		case e == fine:
 			t.welcome(fd, from)
-			if int(fd) >= int(t.few) {
+			if t.few.Exceeded(int(fd)) {
 				t.scarce()
 				return
 			}
-		case again:
+		case e == again:
 			return
-		case syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM:
+		case descriptor.IsShort(e):
 			t.scarce()
 			return
 		default: // this one was gone before it was accepted
@@ -320,7 +321,7 @@ func (t *thread) scarce() {
 
 // acceptAgain goes on accepting after a pause, if there is room.
 func (t *thread) acceptAgain() {
-	if t.short && !t.few.room() {
+	if t.short && !t.few.Room() {
 		t.wheel.set(&t.accept, t.now+acceptPause)
 		return
 	}

@@ -10,8 +10,9 @@ import (
 	"net/netip"
 	"net/url"
 	"sync"
-	"syscall"
 	"time"
+
+	"github.com/polymath-run/polymath/internal/balance/descriptor"
 )
 
 const (
@@ -107,7 +108,7 @@ func (p *Prober) check(ctx context.Context, t *Target) {
 	defer cancel()
 	err := ask(limited, t)
 	switch {
-	case ctx.Err() != nil, isShort(err):
+	case ctx.Err() != nil, descriptor.IsShort(err):
 		p.Board.Dropped(t)
 	case err == nil:
 		p.Board.Checked(t, "")
@@ -116,12 +117,6 @@ func (p *Prober) check(ctx context.Context, t *Target) {
 	default:
 		p.Board.Checked(t, err.Error())
 	}
-}
-
-// isShort reports whether an error says that there is nothing left here to make
-// connections of.
-func isShort(err error) bool {
-	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.ENOBUFS) || errors.Is(err, syscall.ENOMEM)
 }
 
 // ask makes one check.
