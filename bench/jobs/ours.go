@@ -12,6 +12,7 @@ import (
 	"github.com/polymath-run/polymath/bench/process"
 	"github.com/polymath-run/polymath/bench/server"
 	"github.com/polymath-run/polymath/client"
+	"github.com/polymath-run/polymath/internal/addresstest"
 	"github.com/polymath-run/polymath/worker"
 )
 
@@ -47,7 +48,7 @@ func input() json.RawMessage {
 func output() string { return text(outputBytes - len(`""`)) }
 
 func (s *oursSystem) start(ctx context.Context, dir string) error {
-	address, err := server.Address()
+	address, err := addresstest.Any()
 	if err != nil {
 		return err
 	}

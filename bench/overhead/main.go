@@ -27,6 +27,7 @@ import (
 	"github.com/polymath-run/polymath/bench/process"
 	"github.com/polymath-run/polymath/bench/server"
 	"github.com/polymath-run/polymath/client"
+	"github.com/polymath-run/polymath/internal/addresstest"
 )
 
 // grantedMetric counts the leases.
@@ -113,7 +114,7 @@ func (c *cost) add(turn cost) {
 // runJob has a new server and a new worker calculate. What they take to start
 // is left out.
 func runJob(ctx context.Context, program server.Program, data string) (used cost, err error) {
-	address, err := server.Address()
+	address, err := addresstest.Any()
 	if err != nil {
 		return used, err
 	}

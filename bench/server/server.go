@@ -6,8 +6,6 @@ import (
 	"bufio"
 	"context"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -15,6 +13,7 @@ import (
 
 	"github.com/polymath-run/polymath/bench/checkout"
 	"github.com/polymath-run/polymath/bench/process"
+	"github.com/polymath-run/polymath/internal/addresstest"
 )
 
 // Program is the program, built.
@@ -29,28 +28,6 @@ func Build(ctx context.Context, dir string) (Program, error) {
 // Command is the program with arguments.
 func (p Program) Command(ctx context.Context, args ...string) *exec.Cmd {
 	return exec.CommandContext(ctx, p.path, args...)
-}
-
-// The ports of servers: below those that systems give to whoever asks for any,
-// which are somebody else's as soon as a server that had one is away.
-const (
-	firstPort = 10_000
-	lastPort  = 32_767
-	tries     = 100 // to find one that is free
-)
-
-// Address is an address of this machine that nobody listened on a moment ago.
-// A server that is started again and again keeps it, so that its clients find
-// it again.
-func Address() (address string, err error) {
-	for range tries {
-		address = net.JoinHostPort("127.0.0.1", strconv.Itoa(firstPort+rand.IntN(lastPort-firstPort+1)))
-		var l net.Listener
-		if l, err = net.Listen("tcp", address); err == nil {
-			return address, l.Close()
-		}
-	}
-	return "", err
 }
 
 // Server is a server that was started.
@@ -81,7 +58,7 @@ func Launch(ctx context.Context, dir string) (Program, *Server, error) {
 	if err != nil {
 		return p, nil, err
 	}
-	address, err := Address()
+	address, err := addresstest.Any()
 	if err != nil {
 		return p, nil, err
 	}

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -31,19 +30,5 @@ polymath_bad x
 	}
 	if err := s.ready(t.Context()); err == nil {
 		t.Error("404 is not ready")
-	}
-}
-
-func TestAddressIsFree(t *testing.T) {
-	a, err := Address()
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := net.Listen("tcp", a)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := l.Close(); err != nil {
-		t.Error(err)
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/polymath-run/polymath/bench/server"
 	"github.com/polymath-run/polymath/client"
+	"github.com/polymath-run/polymath/internal/addresstest"
 )
 
 // What waits in the full directory: jobs with an input of 100 bytes.
@@ -31,7 +32,7 @@ func (m *measurement) startServers(ctx context.Context) (empty, full time.Durati
 	if err != nil {
 		return 0, 0, err
 	}
-	address, err := server.Address()
+	address, err := addresstest.Any()
 	if err != nil {
 		return 0, 0, err
 	}

@@ -1,4 +1,4 @@
-// Package addresstest has addresses for tests that stop listening at one and
+// Package addresstest has addresses for tests and benchmarks that stop listening at one and
 // listen there again, or hold that nobody listens there.
 //
 // What a system gives for port 0 is anybody's once nobody listens there: of the
@@ -7,6 +7,7 @@
 package addresstest
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"net"
 	"strconv"
@@ -20,16 +21,23 @@ const (
 	tries = 100
 )
 
-// Free is an address of this machine at which nobody listens.
-func Free(t testing.TB) string {
-	t.Helper()
+// Any is an address of this machine at which nobody listens.
+func Any() (string, error) {
 	for range tries {
 		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(first+rand.IntN(last-first+1)))
 		if l, err := net.Listen("tcp", address); err == nil {
-			_ = l.Close()
-			return address
+			return address, l.Close()
 		}
 	}
-	t.Fatalf("of %d addresses none is free", tries)
-	return ""
+	return "", fmt.Errorf("of %d addresses none is free", tries)
+}
+
+// Free is Any for a test.
+func Free(t testing.TB) string {
+	t.Helper()
+	address, err := Any()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return address
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/polymath-run/polymath/bench/process"
 	"github.com/polymath-run/polymath/bench/server"
+	"github.com/polymath-run/polymath/internal/addresstest"
 )
 
 // upstreams are how many servers there are.
@@ -114,7 +115,7 @@ func newCast(ctx context.Context, s settings, place string) (c *cast, err error)
 // addresses finds free addresses.
 func addresses(into ...*string) (err error) {
 	for _, a := range into {
-		if *a, err = server.Address(); err != nil {
+		if *a, err = addresstest.Any(); err != nil {
 			return err
 		}
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/polymath-run/polymath/bench/process"
 	"github.com/polymath-run/polymath/bench/server"
+	"github.com/polymath-run/polymath/internal/addresstest"
 )
 
 // starting is how long a process may live at most that is killed while it
@@ -43,7 +44,7 @@ func newCast(ctx context.Context, s settings, place string) (c *cast, err error)
 	if err != nil {
 		return nil, err
 	}
-	if c.address, err = server.Address(); err != nil {
+	if c.address, err = addresstest.Any(); err != nil {
 		return nil, err
 	}
 	self, err := os.Executable()
