@@ -251,7 +251,7 @@ func (s *Server) handler(stopping context.Context, svc *service.Service, calls *
 	mux.Handle("/", rest.New(rest.Over(svc, s.history), rest.Options{Version: s.options.Version, Log: s.log, Stopping: stopping}))
 	mux.Handle(calls.Handler())
 	mux.Handle("GET /metrics", s.metrics.Handler())
-	return s.metrics.HTTP(rest.Guard(mux, s.hosts(), "--host NAME"), s.log)
+	return s.metrics.HTTP(rest.Guard(mux, s.hosts(), "--host NAME"), s.log, rest.LoggedPath)
 }
 
 // hosts are the names requests may call this server by.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
+	"net/http"
 	"strings"
 	"sync"
 	"time"
@@ -199,6 +200,24 @@ const secretMark = "."
 // are opened can be guessed, so that this alone lets nobody speak for a worker.
 func sessionID(shard uint8, session polymath.Ref) string {
 	return polymath.Token{Shard: shard, Ref: session}.String()
+}
+
+// LoggedPath is the path of a request without the secret of a worker, for logs.
+func LoggedPath(r *http.Request) string {
+	const workers = "/v1/workers/"
+	id, ours := strings.CutPrefix(r.URL.Path, workers)
+	if !ours {
+		return r.URL.Path
+	}
+	id, call, more := strings.Cut(id, "/")
+	name, _, secret := strings.Cut(id, secretMark)
+	if secret {
+		name += secretMark + "***"
+	}
+	if more {
+		name += "/" + call
+	}
+	return workers + name
 }
 
 // find finds the worker that has an id, the secret included.

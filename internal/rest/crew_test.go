@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/polymath-run/polymath"
 	"github.com/polymath-run/polymath/api"
+	"github.com/polymath-run/polymath/internal/rest"
 )
 
 // join opens a session.
@@ -45,6 +47,25 @@ func TestWorkersAreNotGuessed(t *testing.T) {
 		problem(t, r.do("DELETE", "/v1/workers/"+guess, ""), http.StatusNotFound, polymath.NotFound, "join again")
 	}
 	r.exchange(id, api.Exchange{})
+}
+
+// TestSecretsAreNotLogged: what a log says of a worker's requests lets nobody
+// speak for it.
+func TestSecretsAreNotLogged(t *testing.T) {
+	for path, want := range map[string]string{
+		"/v1/workers/0-1-2.SECRET/exchange":        "/v1/workers/0-1-2.***/exchange",
+		"/v1/workers/0-1-2.SECRET":                 "/v1/workers/0-1-2.***",
+		"/v1/workers/.SECRET.SECRET/exchange/more": "/v1/workers/.***/exchange/more",
+		"/v1/workers/0-1-2/exchange":               "/v1/workers/0-1-2/exchange",
+		"/v1/workers":                              "/v1/workers",
+		"/v1/workers/":                             "/v1/workers/",
+		"/v1/jobs/0-1-2.x":                         "/v1/jobs/0-1-2.x",
+	} {
+		r := httptest.NewRequest(http.MethodPost, path, http.NoBody)
+		if got := rest.LoggedPath(r); got != want {
+			t.Errorf("%s is logged as %s, want %s", path, got, want)
+		}
+	}
 }
 
 func (r *rig) exchange(id string, x api.Exchange) api.Assignment {

@@ -48,11 +48,11 @@ func (f *face) refuse(ctx context.Context, err error) *refusal {
 	switch code := codeOf(err); code {
 	case polymath.Internal, polymath.Damaged:
 		f.options.Log.LogAttrs(ctx, slog.LevelError, "a request failed",
-			slog.String("method", c.request.Method), slog.String("path", c.request.URL.Path), slog.Any("error", err))
+			slog.String("method", c.request.Method), slog.String("path", LoggedPath(c.request)), slog.Any("error", err))
 	case polymath.Unavailable:
 		if f.options.Stopping.Err() == nil { // it is the server's trouble: requests that are merely refused are not logged
 			f.options.Log.LogAttrs(ctx, slog.LevelWarn, "a request could not be served",
-				slog.String("method", c.request.Method), slog.String("path", c.request.URL.Path), slog.Any("error", err))
+				slog.String("method", c.request.Method), slog.String("path", LoggedPath(c.request)), slog.Any("error", err))
 		}
 		fallthrough
 	case polymath.Overloaded, polymath.RateLimited:

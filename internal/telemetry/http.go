@@ -40,11 +40,12 @@ func streamOf(contentType string) string {
 // http.ServeMux that took them, and writes them to the log: at the level Warn
 // with status 500 or when the answer broke off, else Debug. That includes 503
 // and 504, by which clients are told that they ask for too much or gave too
-// little time. The query is not logged, it may hold what is secret. Whoever copies the request between HTTP and the mux
+// little time. The path is logged as path gives it, and the query is not: either
+// may hold what is secret. Whoever copies the request between HTTP and the mux
 // must copy its pattern back.
 //
 // Streams are counted, those that are open too, but not timed.
-func (m *Metrics) HTTP(next http.Handler, log *slog.Logger) http.Handler {
+func (m *Metrics) HTTP(next http.Handler, log *slog.Logger, path func(*http.Request) string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		begin := time.Now()
 		rec := &recorder{ResponseWriter: w, metrics: m}
@@ -66,7 +67,7 @@ func (m *Metrics) HTTP(next http.Handler, log *slog.Logger) http.Handler {
 			} else {
 				m.streams.WithLabelValues(rec.stream).Dec()
 			}
-			record(log, r, code, took)
+			record(log, r, path(r), code, took)
 		}()
 		next.ServeHTTP(rec, r)
 		finished = true
@@ -74,13 +75,13 @@ func (m *Metrics) HTTP(next http.Handler, log *slog.Logger) http.Handler {
 }
 
 // record writes a request to the log.
-func record(log *slog.Logger, r *http.Request, code string, took time.Duration) {
+func record(log *slog.Logger, r *http.Request, path, code string, took time.Duration) {
 	level := slog.LevelDebug
 	if code == aborted || code == strconv.Itoa(http.StatusInternalServerError) {
 		level = slog.LevelWarn
 	}
 	log.LogAttrs(r.Context(), level, "request",
-		slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.String("route", r.Pattern),
+		slog.String("method", r.Method), slog.String("path", path), slog.String("route", r.Pattern),
 		slog.String("code", code), slog.Duration("took", took), slog.String("from", r.RemoteAddr))
 }
 

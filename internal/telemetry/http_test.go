@@ -75,7 +75,8 @@ func TestHTTP(t *testing.T) {
 		t.Run(c.path, func(t *testing.T) {
 			m := New("1.2.3")
 			var log bytes.Buffer
-			counted := m.HTTP(site(), slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})))
+			counted := m.HTTP(site(), slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+				plainPath)
 			over := make(chan struct{})
 			s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				defer close(over)
@@ -117,7 +118,7 @@ func TestStreams(t *testing.T) {
 				open := map[bool]int{true: 1}[k == kind]
 				samples(t, scrape(t, m), fmt.Sprintf(`polymath_http_streams{kind=%q} %d`, k, open))
 			}
-		}), silent())
+		}), silent(), plainPath)
 		for range 2 {
 			h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", http.NoBody))
 		}
@@ -164,7 +165,7 @@ func BenchmarkHTTP(b *testing.B) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /job/{id}", func(http.ResponseWriter, *http.Request) {})
 	r := httptest.NewRequest(http.MethodGet, "/job/1", nil)
-	for name, h := range map[string]http.Handler{"bare": mux, "counted": New("1").HTTP(mux, silent())} {
+	for name, h := range map[string]http.Handler{"bare": mux, "counted": New("1").HTTP(mux, silent(), plainPath)} {
 		b.Run(name, func(b *testing.B) {
 			w := httptest.NewRecorder()
 			b.ReportAllocs()
@@ -174,3 +175,5 @@ func BenchmarkHTTP(b *testing.B) {
 		})
 	}
 }
+
+func plainPath(r *http.Request) string { return r.URL.Path }

@@ -75,7 +75,7 @@ func samples(t *testing.T, text string, want ...string) {
 // TestNames: G21, metrics are named as Prometheus asks for.
 func TestNames(t *testing.T) {
 	m := full()
-	m.HTTP(http.NotFoundHandler(), silent()).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
+	m.HTTP(http.NotFoundHandler(), silent(), plainPath).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
 	text := scrape(t, m)
 	problems, err := promlint.New(strings.NewReader(text)).Lint()
 	if err != nil {
