@@ -18,7 +18,7 @@ type Batch struct {
 
 // Do calls f with the node in hand.
 func (n *Node) Do(f func(*Batch)) {
-	n.do(func(c *Core) { f(&Batch{n, c}) })
+	n.do(func(c *Core) { c.Gather(func() { f(&Batch{n, c}) }) })
 }
 
 // Submit asks for a job; done hears what became of it, as Node.Submit returns

@@ -45,6 +45,34 @@ func TestBatchRefusesAlone(t *testing.T) {
 	}
 }
 
+// TestBatchTravelsTogether: what is asked for in one Batch travels in one entry,
+// also when every lane is free.
+func TestBatchTravelsTogether(t *testing.T) {
+	const jobs = 10
+	p := open(t, t.TempDir())
+	ids := make(chan polymath.JobID, jobs)
+	spec := polymath.Spec{Function: "f", Plan: polymath.Plan{Units: 1, Reducer: polymath.Count}}
+	if _, _, err := p.node.Submit(t.Context(), "", spec); err != nil { // until then no lane is open
+		t.Fatal(err)
+	}
+	p.node.Do(func(b *node.Batch) {
+		for range jobs {
+			b.Submit("", &spec, func(id polymath.JobID, _ bool, err error) {
+				if err != nil {
+					t.Error(err)
+				}
+				ids <- id
+			})
+		}
+	})
+	first := <-ids
+	for range jobs - 1 {
+		if id := <-ids; id.Ref.Index != first.Ref.Index {
+			t.Errorf("job %v is in another entry than job %v", id.Ref, first.Ref)
+		}
+	}
+}
+
 // TestRoutes: a session hears over the route it took last, and a route that
 // breaks later takes nothing away from it.
 func TestRoutes(t *testing.T) {

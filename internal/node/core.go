@@ -88,14 +88,15 @@ type Core struct {
 	sum    journal.Checksum
 	fx     ledger.Effects
 
-	calls    []call
-	lanes    []lane
-	commands []byte // of the entry being made, encoded; kept for the next
-	waits    map[polymath.JobID][]*waiter
-	seats    map[polymath.Ref]bool
-	keep     keeper
-	ready    bool  // replay is over
-	full     error // why commands are refused for now, or nil
+	calls     []call
+	lanes     []lane
+	commands  []byte // of the entry being made, encoded; kept for the next
+	waits     map[polymath.JobID][]*waiter
+	seats     map[polymath.Ref]bool
+	keep      keeper
+	ready     bool  // replay is over
+	gathering bool  // lanes wait for the end of Gather
+	full      error // why commands are refused for now, or nil
 }
 
 // call is a command on its way, and whom to tell.

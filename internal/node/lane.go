@@ -47,8 +47,20 @@ func (c *Core) open(i int) {
 	c.launch(i)
 }
 
+// Gather has what propose proposes travel together: no lane sets off before it
+// has returned.
+func (c *Core) Gather(propose func()) {
+	c.gathering = true
+	propose()
+	c.gathering = false
+	c.pump()
+}
+
 // pump gives waiting calls to lanes that are free.
 func (c *Core) pump() {
+	if c.gathering {
+		return
+	}
 	for i := range c.lanes {
 		l := &c.lanes[i]
 		if len(c.calls) == 0 {
