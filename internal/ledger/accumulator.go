@@ -97,11 +97,14 @@ func (a *accumulator) collect(iv polymath.Interval, output []byte) error {
 	return nil
 }
 
-// result is the answer so far, in the form of the reducer's outputs, in bytes
-// of its own.
+// result is the answer so far, in the form of the reducer's outputs. Its bytes
+// never change: what is merged later comes after them.
 func (a *accumulator) result(r polymath.Reducer) []byte {
 	switch r {
 	case polymath.Collect:
+		if len(a.pieces) == 1 {
+			return slices.Clip(a.pieces[0].data)
+		}
 		all := make([]byte, 0, a.size)
 		for _, p := range a.pieces {
 			all = append(all, p.data...)

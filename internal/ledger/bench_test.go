@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"encoding/binary"
 	"fmt"
 	"runtime"
 	"testing"
@@ -34,6 +35,43 @@ func submitComplete(b *testing.B, batch int) {
 			complete[i] = &Complete{Token: g.Lease.Token, Output: output, Micros: 10}
 		}
 		r.apply(complete...)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*batch), "ns/job")
+}
+
+// BenchmarkBacklog is one job of a program that submits in bulk, with a key of
+// its own: six thousand wait, a hundred are submitted with one entry and a
+// hundred completed with the next.
+func BenchmarkBacklog(b *testing.B) {
+	const waiting, batch = 6400, 100
+	r := newRig(b)
+	r.worker(512)
+	submit, complete := make([]Command, batch), make([]Command, batch)
+	output := []byte(`"12345678901234567890123456789012345678901234567890"`)
+	s := spec(1)
+	s.Input, s.Plan.Reducer = make([]byte, 100), polymath.Collect
+	key := uint64(0)
+	enter := func() {
+		for i := range submit {
+			key++
+			binary.LittleEndian.PutUint64(s.Options.Key[:], key*0x9e3779b97f4a7c15)
+			submit[i] = &Submit{Tenant: "t", Spec: s}
+		}
+		r.apply(submit...)
+	}
+	var out []polymath.Token
+	for range waiting / batch {
+		enter()
+		out = append(out, grants(&r.fx)...)
+	}
+	b.ReportAllocs()
+	for n := 0; b.Loop(); n += batch {
+		enter()
+		for i := range complete {
+			complete[i] = &Complete{Token: out[i], Output: output, Micros: 10}
+		}
+		out = append(out[:0], out[batch:]...)
+		out = append(out, grants(r.apply(complete...))...)
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*batch), "ns/job")
 }

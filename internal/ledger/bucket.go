@@ -10,52 +10,93 @@ import (
 // part at a time, so that no entry waits for a copy of everything.
 const bucketCount = 1024
 
-// bucket is some of the unfinished jobs, by ref.
-type bucket struct{ jobs []*job }
-
+// bucketOf is the bucket of what has a ref.
 func bucketOf(r polymath.Ref) int {
 	return int((r.Index.Position + uint64(r.Ordinal)) % bucketCount)
 }
 
-func (b *bucket) find(r polymath.Ref) (int, bool) {
-	// Jobs come in the order of their refs and mostly go in it.
-	if n := len(b.jobs); n == 0 || b.jobs[0].ref == r {
+// Named is a pointer to what has a Ref for ever.
+type Named interface {
+	comparable
+	Name() polymath.Ref
+}
+
+// Name is the ref of the job.
+func (j *job) Name() polymath.Ref { return j.ref }
+
+// Name is the ref of the lease.
+func (ls *lease) Name() polymath.Ref { return ls.ref }
+
+// bucket is some things by their refs. Refs grow: what comes goes to the end, and
+// mostly what goes leaves the front.
+type bucket[T Named] struct{ all []T }
+
+// find is where a ref is or belongs.
+func (b *bucket[T]) find(r polymath.Ref) (int, bool) {
+	if n := len(b.all); n == 0 || b.all[0].Name() == r {
 		return 0, n > 0
-	} else if b.jobs[n-1].ref.Compare(r) < 0 {
-		return n, false
 	}
-	return slices.BinarySearchFunc(b.jobs, r, func(j *job, r polymath.Ref) int { return j.ref.Compare(r) })
+	return slices.BinarySearchFunc(b.all, r, func(x T, r polymath.Ref) int { return x.Name().Compare(r) })
+}
+
+// get finds what has a ref, or nil.
+func (b *bucket[T]) get(r polymath.Ref) (x T) {
+	if i, ok := b.find(r); ok {
+		x = b.all[i]
+	}
+	return x
+}
+
+// put files x, in place of what had its ref.
+func (b *bucket[T]) put(x T) {
+	n := len(b.all)
+	if n == 0 || b.all[n-1].Name().Compare(x.Name()) < 0 {
+		b.all = append(b.all, x)
+		return
+	}
+	if i, ok := b.find(x.Name()); ok {
+		b.all[i] = x
+	} else {
+		b.all = slices.Insert(b.all, i, x)
+	}
+}
+
+// remove takes out x if it is there.
+func (b *bucket[T]) remove(x T) bool {
+	i, ok := b.find(x.Name())
+	if ok = ok && b.all[i] == x; ok {
+		b.all = cut(b.all, i)
+	}
+	return ok
+}
+
+// shortList is what is moved rather than left behind: then a short list never
+// needs new room.
+const shortList = 32
+
+// cut takes one out of a list. The first of a long one leaves its place unused.
+func cut[T any](all []T, i int) []T {
+	if i > 0 || len(all) <= shortList {
+		return slices.Delete(all, i, i+1)
+	}
+	clear(all[:1])
+	return all[1:]
 }
 
 // get finds an unfinished job, or nil.
-func (l *Ledger) get(r polymath.Ref) *job {
-	b := &l.buckets[bucketOf(r)]
-	if i, ok := b.find(r); ok {
-		return b.jobs[i]
-	}
-	return nil
-}
+func (l *Ledger) get(r polymath.Ref) *job { return l.buckets[bucketOf(r)].get(r) }
 
-// put files a job. Refs grow, so that its place is nearly always the end.
+// put files a job.
 func (l *Ledger) put(j *job) {
 	n := bucketOf(j.ref)
 	l.keep(n)
-	b := &l.buckets[n]
-	i, _ := b.find(j.ref)
-	b.jobs = slices.Insert(b.jobs, i, j)
+	l.buckets[n].put(j)
 }
 
 func (l *Ledger) remove(j *job) {
 	n := bucketOf(j.ref)
 	l.keep(n)
-	b := &l.buckets[n]
-	switch i, ok := b.find(j.ref); {
-	case ok && i == 0:
-		b.jobs[0] = nil
-		b.jobs = b.jobs[1:]
-	case ok:
-		b.jobs = slices.Delete(b.jobs, i, i+1)
-	}
+	l.buckets[n].remove(j)
 }
 
 // edit must come before any change to a job: while an image is taken, the

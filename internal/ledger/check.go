@@ -79,7 +79,7 @@ func (c *checker) sessions() {
 		for _, ls := range s.leases {
 			c.want(token.Compare(ls.ref) < 0, "lease %v of session %v is not after %v", ls.ref, s.ref, token)
 			token = ls.ref
-			c.want(ls.session == s && c.l.leases[ls.ref] == ls, "lease %v of session %v is not its own", ls.ref, s.ref)
+			c.want(ls.session == s && c.l.leases.Get(ls.ref) == ls, "lease %v of session %v is not its own", ls.ref, s.ref)
 		}
 		c.held += len(s.leases)
 	}
@@ -87,7 +87,7 @@ func (c *checker) sessions() {
 
 func (c *checker) bucket(n int) {
 	var last polymath.Ref
-	for _, j := range c.l.buckets[n].jobs {
+	for _, j := range c.l.buckets[n].all {
 		c.want(last.Compare(j.ref) < 0 && bucketOf(j.ref) == n, "job %v is in the wrong place", j.ref)
 		last = j.ref
 		c.job(j)
@@ -112,12 +112,11 @@ func (c *checker) job(j *job) {
 		c.want(false, "job %v has a bad cost table", j.ref)
 	case j.ended || j.complete():
 		c.want(false, "job %v has ended and is still here", j.ref)
-	case j.leasable() != (j.place >= 0):
+	case j.leasable() != (j.place != nowhere):
 		c.want(false, "job %v at place %d: leasable %v", j.ref, j.place, j.leasable())
 	}
-	if j.place >= 0 {
-		jobs := j.queue.offer(j.function).jobs
-		if int(j.place) >= len(jobs) || jobs[j.place] != j {
+	if j.place != nowhere {
+		if !j.queue.offer(j.function).jobs.has(j) {
 			c.want(false, "job %v is not at its place", j.ref)
 		}
 		q.waiting++
@@ -139,7 +138,7 @@ func (c *checker) options(j *job) {
 		c.want(false, "job %v will miss its deadline", j.ref)
 	}
 	if x != nil && x.key != [16]byte{} {
-		if c.keys++; c.l.keys.live[x.key] != j {
+		if c.keys++; c.l.keys.known[x.key] != livePlace(j.ref) {
 			c.want(false, "the key of job %v is not known", j.ref)
 		}
 	}
@@ -195,7 +194,7 @@ func (c *checker) leased(j *job) (all []polymath.Interval, again int) {
 	for _, ls := range j.run.leases {
 		c.want(last.Compare(ls.ref) < 0, "lease %v of job %v is not after %v", ls.ref, j.ref, last)
 		last = ls.ref
-		c.want(ls.job == j && c.l.leases[ls.ref] == ls, "lease %v of job %v is not its own", ls.ref, j.ref)
+		c.want(ls.job == j && c.l.leases.Get(ls.ref) == ls, "lease %v of job %v is not its own", ls.ref, j.ref)
 		c.out++
 		c.queues[j.queue.number].leased++
 		if ls.suspect {
@@ -219,15 +218,15 @@ func (c *checker) leased(j *job) (all []polymath.Interval, again int) {
 // tables compares what was counted with what the ledger thinks.
 func (c *checker) tables() {
 	l := c.l
-	c.want(c.held == len(l.leases) && c.out == c.held && c.out <= maxLeases, "%d leases in sessions, %d in jobs, not %d", c.held, c.out, len(l.leases))
+	c.want(c.held == l.leases.Len() && c.out == c.held && c.out <= maxLeases, "%d leases in sessions, %d in jobs, not %d", c.held, c.out, l.leases.Len())
 	c.want(c.suspects == len(l.suspects), "%d suspects, not %d", c.suspects, len(l.suspects))
 	for _, ls := range l.suspects {
-		c.want(ls.suspect && ls.twin == nil && l.leases[ls.ref] == ls, "suspect %v is none", ls.ref)
+		c.want(ls.suspect && ls.twin == nil && l.leases.Get(ls.ref) == ls, "suspect %v is none", ls.ref)
 	}
-	c.want(c.keys == len(l.keys.live), "%d keys of jobs, not %d", c.keys, len(l.keys.live))
+	c.want(c.keys+l.keys.line.count == len(l.keys.known), "%d keys of jobs and %d past ones, not %d", c.keys, l.keys.line.count, len(l.keys.known))
 	c.want(c.jobs == l.jobs, "%d jobs, not %d", c.jobs, l.jobs)
 	c.want(c.bytes == l.bytes, "%d bytes, not %d", c.bytes, l.bytes)
-	c.want(l.nextServed() == nil || len(l.leases) == maxLeases, "an idle worker and a job for it were left apart")
+	c.want(l.nextServed() == nil || l.leases.Len() == maxLeases, "an idle worker and a job for it were left apart")
 }
 
 // demand compares the functions, and who waits for them.
@@ -266,7 +265,8 @@ func (c *checker) shares() {
 		c.want(q.concurrency == 0 || q.leased <= q.concurrency || !q.open(), "queue %q is open beyond its bound", q.name)
 		for _, o := range q.offers {
 			listed := o.place >= 0
-			c.want(listed == (q.open() && len(o.jobs) > 0), "queue %q: an offer of %d jobs: listed %v", q.name, len(o.jobs), listed)
+			c.want(listed == (q.open() && o.jobs.len() > 0), "queue %q: an offer of %d jobs: listed %v", q.name, o.jobs.len(), listed)
+			c.want(o.jobs.inOrder(), "queue %q: its jobs are out of order", q.name)
 			h := l.functions[o.function].open
 			c.want(!listed || (o.place < len(h) && h[o.place] == o), "queue %q: an offer is not at its place", q.name)
 		}
@@ -276,9 +276,9 @@ func (c *checker) shares() {
 // past checks the keys of jobs that ended.
 func (c *checker) past() {
 	k := &c.l.keys
-	c.want(len(k.line) == len(k.past) && len(k.line) <= maxPastKeys, "%d past keys, not %d", len(k.past), len(k.line))
-	for i := range k.line {
-		c.want(k.past[k.line[i].key] == k.first+uint64(i), "a past key is not at its place")
+	c.want(k.line.count <= maxPastKeys, "%d past keys", k.line.count)
+	for i := range k.line.count {
+		c.want(k.known[k.line.at(i).key] == keyPlace(k.first)+keyPlace(i), "a past key is not at its place")
 	}
 	last := mark{upto: k.first}
 	for _, m := range k.marks {

@@ -18,6 +18,7 @@ var errMalformed = errors.New("ledger: malformed bytes")
 type coder struct {
 	b       []byte // written so far, or still to be read
 	reading bool
+	pool    *pool // for what is read, or nil
 	err     error // the first failure; reads after it give zeros
 }
 
@@ -118,7 +119,7 @@ func (c *coder) text(v *string, most int) {
 	if c.reading {
 		var b []byte
 		c.bytes(&b, most)
-		*v = string(b)
+		*v = c.pool.word(b)
 		return
 	}
 	c.length(len(*v), most)

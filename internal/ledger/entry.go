@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/polymath-run/polymath"
 )
@@ -55,13 +56,13 @@ type Entry struct {
 // A field beyond its bound gives bytes that no ledger reads; the node checks
 // bounds before it proposes.
 func (e *Entry) Encode(b []byte) []byte {
-	var commands []byte
+	var commands Commands
 	for _, cmd := range e.Commands {
-		if EncodeCommand(&commands, cmd) != nil {
+		if commands.Add(cmd) != nil {
 			return append(b, 0)
 		}
 	}
-	return e.EncodeAround(b, len(e.Commands), commands)
+	return e.EncodeAround(b, len(e.Commands), commands.Bytes())
 }
 
 // EncodeAround is Encode with n commands that are encoded already, instead of
@@ -77,35 +78,54 @@ func (e *Entry) EncodeAround(b []byte, n int, commands []byte) []byte {
 	return append(c.b, commands...)
 }
 
-// EncodeCommand appends one command to *b, as it stands within an entry. A
-// field beyond its bound is an InvalidArgument error, and *b is as it was.
-func EncodeCommand(b *[]byte, cmd Command) error {
-	c := coder{b: append(*b, byte(cmd.kind()))}
-	if cmd.code(&c); c.err != nil {
-		return polymath.Errorf(polymath.InvalidArgument, "a name, a text, an output or a list is longer than the journal takes: %w", c.err)
+// Commands are commands that are encoded, one after the other, as they stand
+// within an entry. The zero value has none.
+type Commands struct{ coder coder }
+
+// Add encodes another command. A field beyond its bound is an InvalidArgument
+// error, and nothing was added.
+func (s *Commands) Add(cmd Command) error {
+	c := &s.coder
+	before := c.b
+	c.b = append(c.b, byte(cmd.kind()))
+	if cmd.code(c); c.err != nil {
+		err := c.err
+		c.b, c.err = before, nil
+		return polymath.Errorf(polymath.InvalidArgument, "a name, a text, an output or a list is longer than the journal takes: %w", err)
 	}
-	*b = c.b
 	return nil
 }
+
+// Bytes are the commands, until the next Add or Cut.
+func (s *Commands) Bytes() []byte { return s.coder.b }
+
+// Cut leaves those that the first n bytes are.
+func (s *Commands) Cut(n int) { s.coder.b = s.coder.b[:n] }
 
 // Decode reads an entry. The error is a *VersionError when it was written by
 // a newer Polymath, and otherwise says that the bytes are no entry. Byte
 // fields alias data.
 func (e *Entry) Decode(data []byte) error {
+	e.Commands = nil
+	return e.decode(data, nil)
+}
+
+// decode is Decode into what a pool has; its commands may go back there.
+func (e *Entry) decode(data []byte, p *pool) error {
 	if err := checkVersion("entry", data); err != nil {
 		return err
 	}
-	c := coder{b: data[1:], reading: true}
+	c := coder{b: data[1:], reading: true, pool: p}
 	e.head(&c)
 	n := c.length(0, MaxCommands)
 	if n > len(c.b) {
 		return errMalformed
 	}
-	e.Commands = make([]Command, 0, n)
+	e.Commands = slices.Grow(e.Commands, n)
 	for range n {
 		var k commandKind
 		small(&c, &k)
-		cmd := newCommand(k)
+		cmd := p.command(k)
 		if cmd == nil {
 			return errMalformed
 		}

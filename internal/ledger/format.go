@@ -106,16 +106,16 @@ func codeSession(c *coder, p **session) {
 	})
 }
 
-func (l *Ledger) codeBucket(c *coder, b *bucket) {
-	n := c.length(len(b.jobs), maxBucketJobs)
+func (l *Ledger) codeBucket(c *coder, b *bucket[*job]) {
+	n := c.length(len(b.all), maxBucketJobs)
 	if !c.reading {
-		for _, j := range b.jobs {
+		for _, j := range b.all {
 			l.codeJob(c, j)
 		}
 		return
 	}
 	for range n {
-		j := &job{place: -1}
+		j := &job{place: nowhere}
 		l.codeJob(c, j)
 		if c.err != nil {
 			return
@@ -244,12 +244,12 @@ func (l *Ledger) codeLease(c *coder, j *job, p **lease) {
 		c.fail()
 		return
 	}
-	if other := l.leases[twin]; other != nil { // the older of two is read first
+	if other := l.leases.Get(twin); other != nil { // the older of two is read first
 		ls.twin, other.twin = other, ls
 	} else if ls.again {
 		j.run.again++
 	}
-	l.leases[ls.ref] = ls
+	l.leases.Put(ls)
 	ls.session.leases = append(ls.session.leases, ls)
 	j.queue.leased++
 }

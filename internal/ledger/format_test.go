@@ -176,9 +176,13 @@ func TestBeyondBounds(t *testing.T) {
 			t.Errorf("%T: %v", cmd, err)
 		}
 	}
-	batch := []byte("before")
-	if err := EncodeCommand(&batch, &Fail{Error: long}); polymath.CodeOf(err) != polymath.InvalidArgument || string(batch) != "before" {
-		t.Errorf("a command beyond its bounds is written as %.40q, %v", batch, err)
+	var batch Commands
+	if err := batch.Add(&Assume{}); err != nil {
+		t.Fatal(err)
+	}
+	before := bytes.Clone(batch.Bytes())
+	if err := batch.Add(&Fail{Error: long}); polymath.CodeOf(err) != polymath.InvalidArgument || !bytes.Equal(batch.Bytes(), before) {
+		t.Errorf("a command beyond its bounds is written as %.40q, %v", batch.Bytes(), err)
 	}
 	for _, e := range []Entry{{Principal: []byte(long)}, {Signature: []byte(long)}, {Commands: make([]Command, 0)}} {
 		var back Entry

@@ -75,7 +75,7 @@ func (n *line) join(s *session) {
 // first is the session that waited longest, but for one; or nil.
 func (n *line) first(except *session) *session {
 	for len(n.spots) > 0 && !n.spots[0].current() {
-		n.spots = n.spots[1:]
+		n.spots = cut(n.spots, 0)
 	}
 	if n.idle == 0 {
 		return nil
@@ -120,7 +120,7 @@ func (h *offers) Pop() any {
 // heap when it can be served, else out of it.
 func (l *Ledger) list(o *offer, open bool) {
 	h := &l.functions[o.function].open
-	switch want := open && len(o.jobs) > 0; {
+	switch want := open && o.jobs.len() > 0; {
 	case want && o.place < 0:
 		heap.Push(h, o)
 	case want:

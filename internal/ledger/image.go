@@ -20,7 +20,7 @@ type Image struct {
 	ledger *Ledger
 	index  polymath.Index
 	head   []byte
-	keys   []pastKey           // as they were; nobody changes them
+	keys   keyLine             // as it was
 	kept   [bucketCount][]byte // copied, not yet handed out
 	next   int                 // part to hand out
 }
@@ -28,7 +28,7 @@ type Image struct {
 // BeginImage begins an image of the state as it is now. One at a time: an
 // image begun earlier must have been finished or ended.
 func (l *Ledger) BeginImage() *Image {
-	m := &Image{ledger: l, index: l.index, head: l.copyHead(), keys: l.keys.line}
+	m := &Image{ledger: l, index: l.index, head: l.copyHead(), keys: l.keys.line.view()}
 	l.image = m
 	return m
 }
@@ -48,7 +48,7 @@ func (m *Image) Next() []byte {
 	}
 	n := m.next - 1
 	m.ledger.keep(n)
-	part := appendKeys(m.kept[n], m.keys, n)
+	part := appendKeys(m.kept[n], &m.keys, n)
 	m.kept[n] = nil
 	m.next++
 	return part
@@ -81,7 +81,7 @@ func (l *Ledger) Hash() [sha256.Size]byte {
 	}
 	write(l.copyHead())
 	for n := range bucketCount {
-		write(appendKeys(l.copyBucket(n), l.keys.line, n))
+		write(appendKeys(l.copyBucket(n), &l.keys.line, n))
 	}
 	return [sha256.Size]byte(h.Sum(nil))
 }
@@ -99,9 +99,9 @@ func (l *Ledger) copyBucket(n int) []byte {
 }
 
 // appendKeys appends the n-th bucket's share of the past keys.
-func appendKeys(part []byte, keys []pastKey, n int) []byte {
+func appendKeys(part []byte, keys *keyLine, n int) []byte {
 	c := coder{b: part}
-	share := keys[len(keys)*n/bucketCount : len(keys)*(n+1)/bucketCount]
+	share := keys.share(n)
 	codeKeys(&c, &share)
 	return c.written()
 }
@@ -183,7 +183,7 @@ func (l *Ledger) relink(late lateRefs) error {
 		l.park(s)
 	}
 	for _, r := range late.suspects {
-		ls := l.leases[r]
+		ls := l.leases.Get(r)
 		if ls == nil {
 			return errMalformed
 		}

@@ -27,7 +27,7 @@ type job struct {
 	submitted int64 // Unix milliseconds, for people
 
 	longestRun uint32 // seconds
-	place      int32  // in the heap of its queue and function, -1: not there
+	place      int32  // among the ready ones of its queue and function: see ready
 	function   uint16
 	reducer    polymath.Reducer
 	priority   int8
@@ -181,18 +181,29 @@ func (s *Submit) apply(l *Ledger, fx *Effects) Answer {
 
 func (l *Ledger) newJob(s *polymath.Spec, function uint16, q *queue) *job {
 	o := &s.Options
-	j := &job{
-		ref: l.newRef(), queue: q, function: function,
-		input: slices.Clone(s.Input), costs: slices.Clone(s.Plan.Costs),
+	var j *job
+	if o.NotBefore != 0 || o.Deadline != 0 || o.Key != [16]byte{} {
+		both := new(struct { // they go together
+			job   job
+			extra extra
+		})
+		j, both.job.extra = &both.job, &both.extra
+	} else {
+		j = new(job)
+	}
+	x := j.extra
+	*j = job{
+		ref: l.newRef(), queue: q, function: function, extra: x,
+		input: slices.Clone(s.Input), costs: s.Plan.Costs, // which only the input shares with its entry
 		units: s.Plan.Units, reducer: s.Plan.Reducer, longestRun: s.Plan.LongestRun,
 		priority: o.Priority, attempts: o.Attempts, skipDead: o.SkipDead,
-		submitted: l.at, place: -1,
+		submitted: l.at, place: nowhere,
 	}
 	if j.attempts == 0 {
 		j.attempts = polymath.DefaultAttempts
 	}
-	if o.NotBefore != 0 || o.Deadline != 0 || o.Key != [16]byte{} {
-		j.extra = &extra{notBefore: o.NotBefore, deadline: o.Deadline, key: o.Key, body: o.Body}
+	if x != nil {
+		*x = extra{notBefore: o.NotBefore, deadline: o.Deadline, key: o.Key, body: o.Body}
 		j.delayed = o.NotBefore > l.now
 	}
 	return j
@@ -207,7 +218,7 @@ func (l *Ledger) admit(j *job) {
 	l.functions[j.function].jobs++
 	if x := j.extra; x != nil {
 		if x.key != [16]byte{} {
-			l.keys.live[x.key] = j
+			l.keys.known[x.key] = livePlace(j.ref)
 		}
 		if j.delayed {
 			l.timers.add(timer{due: x.notBefore, kind: timerStart, job: j.ref})
@@ -252,14 +263,21 @@ func (k *Cancel) apply(l *Ledger, fx *Effects) Answer {
 	return Answer{Ref: j.ref}
 }
 
-// start makes a queued job a running one.
-func (l *Ledger) start(j *job, fx *Effects) {
-	if j.run != nil {
-		return
-	}
+// start makes a queued job a running one. It returns an empty lease, the first
+// of the job: most jobs have one lease and one output, for which there is room
+// beside the run.
+func (l *Ledger) start(j *job, fx *Effects) *lease {
 	l.edit(j)
-	j.run = &run{started: l.at}
+	first := new(struct {
+		run    run
+		lease  lease
+		leases [1]*lease
+		pieces [1]piece
+	})
+	j.run = &first.run
+	j.run.started, j.run.leases, j.run.sum.pieces = l.at, first.leases[:0], first.pieces[:0]
 	l.jobEvent(JobStarted, j, fx)
+	return &first.lease
 }
 
 // finish takes a job out of the ledger in a final state.
@@ -272,9 +290,13 @@ func (l *Ledger) finish(j *job, to polymath.State, code polymath.Code, text stri
 			l.drop(ls)
 		}
 	}
-	view := l.view(j)
+	fx.Finished = append(fx.Finished, polymath.Job{})
+	view := &fx.Finished[len(fx.Finished)-1]
+	l.draw(j, view)
+	if j.run != nil {
+		view.Result = j.run.sum.result(j.reducer)
+	}
 	view.State, view.Code, view.Error, view.Finished = to, code, text, l.at
-	fx.Finished = append(fx.Finished, view)
 	l.jobEvent(finalEvent(to), j, fx)
 	l.forget(j)
 }
@@ -320,8 +342,14 @@ func (l *Ledger) view(j *job) polymath.Job {
 }
 
 // outline is a view without the Result, which may be large.
-func (l *Ledger) outline(j *job) polymath.Job {
-	v := polymath.Job{
+func (l *Ledger) outline(j *job) (v polymath.Job) {
+	l.draw(j, &v)
+	return v
+}
+
+// draw is outline, where it is wanted.
+func (l *Ledger) draw(j *job, v *polymath.Job) {
+	*v = polymath.Job{
 		ID: l.jobID(j.ref), Tenant: j.queue.tenant, Function: l.functions[j.function].name, Input: j.input,
 		Options: polymath.Options{Queue: j.queue.name, Priority: j.priority, Attempts: j.attempts, SkipDead: j.skipDead},
 		Reducer: j.reducer, State: j.state(), Units: j.units, Submitted: j.submitted,
@@ -332,5 +360,4 @@ func (l *Ledger) outline(j *job) polymath.Job {
 	if r := j.run; r != nil {
 		v.Done, v.Leased, v.Dead, v.Started = r.done, r.leased, r.dead, r.started
 	}
-	return v
 }

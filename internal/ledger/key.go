@@ -1,6 +1,8 @@
 package ledger
 
 import (
+	"slices"
+
 	"github.com/polymath-run/polymath"
 )
 
@@ -12,18 +14,72 @@ const (
 )
 
 // keyring remembers idempotency keys: those of unfinished jobs (which the
-// jobs hold in an image) and, for a while, those of finished ones.
+// jobs hold in an image) and, for a while, those of finished ones. One map has
+// them all, because nearly every job looks for a key that is not there: it has
+// no pointers, so that a million keys are nothing to the garbage collector.
 type keyring struct {
-	live  map[[16]byte]*job
-	past  map[[16]byte]uint64 // to the number in line
-	line  []pastKey           // oldest first; what is in it never changes
-	first uint64              // number of the first of line
-	marks []mark              // which of line expire when, soonest first
+	known map[[16]byte]keyPlace
+	line  keyLine // of finished jobs, oldest first
+	first uint64  // number of the first of line
+	marks []mark  // which of line expire when, soonest first
 }
+
+// keyPlace is where to look for a key's job: a number in line, or liveKey and
+// the bucket of a job that is unfinished.
+type keyPlace uint64
+
+const liveKey keyPlace = 1 << 63
+
+func livePlace(job polymath.Ref) keyPlace { return liveKey | keyPlace(bucketOf(job)) }
 
 type pastKey struct {
 	key, body [16]byte
 	job       polymath.Ref
+}
+
+// keyChunk is how many past keys are allocated, and forgotten, together.
+const keyChunk = 4096
+
+// keyLine is a line of past keys in chunks, so that filling it copies nothing.
+// A key in it never changes.
+type keyLine struct {
+	chunks []*[keyChunk]pastKey
+	head   int // place of the first in the first chunk
+	count  int
+}
+
+func (q *keyLine) at(i int) *pastKey {
+	i += q.head
+	return &q.chunks[i/keyChunk][i%keyChunk]
+}
+
+func (q *keyLine) push(p pastKey) {
+	if q.head+q.count == len(q.chunks)*keyChunk {
+		q.chunks = append(q.chunks, new([keyChunk]pastKey))
+	}
+	q.count++
+	*q.at(q.count - 1) = p
+}
+
+func (q *keyLine) pop() {
+	q.count--
+	if q.head++; q.head == keyChunk {
+		q.chunks[0] = nil
+		q.chunks, q.head = q.chunks[1:], 0
+	}
+}
+
+// view is the line as it is now, for good.
+func (q *keyLine) view() keyLine { return keyLine{slices.Clone(q.chunks), q.head, q.count} }
+
+// share is the n-th part of the line in bucketCount parts.
+func (q *keyLine) share(n int) []pastKey {
+	from, to := q.count*n/bucketCount, q.count*(n+1)/bucketCount
+	keys := make([]pastKey, 0, to-from)
+	for i := from; i < to; i++ {
+		keys = append(keys, *q.at(i))
+	}
+	return keys
 }
 
 // mark says when the keys with numbers below upto expire. A key gets one by
@@ -34,19 +90,31 @@ type mark struct {
 }
 
 func newKeyring() keyring {
-	return keyring{live: make(map[[16]byte]*job), past: make(map[[16]byte]uint64)}
+	return keyring{known: make(map[[16]byte]keyPlace)}
+}
+
+// find looks for the job that a key led to, and what was asked for with it.
+func (k *keyring) find(l *Ledger, key [16]byte) (job polymath.Ref, body [16]byte, found bool) {
+	at, found := k.known[key]
+	switch {
+	case !found:
+		return job, body, false
+	case at < liveKey:
+		p := k.line.at(int(uint64(at) - k.first))
+		return p.job, p.body, true
+	}
+	for _, j := range l.buckets[at-liveKey].all { // rarely: somebody asks again
+		if x := j.extra; x != nil && x.key == key {
+			return j.ref, x.body, true
+		}
+	}
+	return job, body, false
 }
 
 // answer is what a submission with a key that is known gets.
 func (k *keyring) answer(l *Ledger, key, body [16]byte) (Answer, bool) {
-	var job polymath.Ref
-	var was [16]byte
-	if j := k.live[key]; j != nil {
-		job, was = j.ref, j.extra.body
-	} else if n, ok := k.past[key]; ok {
-		p := &k.line[n-k.first]
-		job, was = p.job, p.body
-	} else {
+	job, was, found := k.find(l, key)
+	if !found {
 		return Answer{}, false
 	}
 	if was != body {
@@ -58,37 +126,34 @@ func (k *keyring) answer(l *Ledger, key, body [16]byte) (Answer, bool) {
 // Keyed finds the job that a submission with an idempotency key led to, while
 // the key is remembered.
 func (l *Ledger) Keyed(key [16]byte) (polymath.JobID, bool) {
-	if j := l.keys.live[key]; j != nil {
-		return l.jobID(j.ref), true
+	job, _, found := l.keys.find(l, key)
+	if !found {
+		return polymath.JobID{}, false
 	}
-	if n, ok := l.keys.past[key]; ok {
-		return l.jobID(l.keys.line[n-l.keys.first].job), true
-	}
-	return polymath.JobID{}, false
+	return l.jobID(job), true
 }
 
 // retire moves the key of a job that ended from the live ones to the past.
 func (k *keyring) retire(j *job) {
-	delete(k.live, j.extra.key)
 	k.add(pastKey{key: j.extra.key, body: j.extra.body, job: j.ref})
-	if len(k.line) > maxPastKeys {
+	if k.line.count > maxPastKeys {
 		k.dropOldest()
 	}
 }
 
 func (k *keyring) add(p pastKey) {
-	k.past[p.key] = k.end()
-	k.line = append(k.line, p)
+	k.known[p.key] = keyPlace(k.end())
+	k.line.push(p)
 }
 
 // end is the number of the next past key.
-func (k *keyring) end() uint64 { return k.first + uint64(len(k.line)) }
+func (k *keyring) end() uint64 { return k.first + uint64(k.line.count) }
 
 func (k *keyring) dropOldest() {
-	if key := k.line[0].key; k.past[key] == k.first {
-		delete(k.past, key)
+	if key := k.line.at(0).key; k.known[key] == keyPlace(k.first) {
+		delete(k.known, key)
 	}
-	k.line = k.line[1:]
+	k.line.pop()
 	k.first++
 	if len(k.marks) > 0 && k.marks[0].upto <= k.first {
 		k.marks = k.marks[1:]
@@ -138,7 +203,10 @@ func (k *keyring) expire(now int64, most int) {
 // code codes what the head of an image says of the past keys. The live ones
 // come with their jobs, the past ones with codeKeys.
 func (k *keyring) code(c *coder) {
-	c.uint(&k.first)
+	if c.uint(&k.first); k.first >= uint64(liveKey)-maxPastKeys {
+		c.fail()
+		k.first = 0
+	}
 	list(c, &k.marks, maxPastKeys, func(m *mark) {
 		c.uint(&m.upto)
 		c.int(&m.due)

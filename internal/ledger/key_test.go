@@ -94,8 +94,8 @@ func TestPastKeyBound(t *testing.T) {
 		}
 	}
 	zero := keyed(0, 0)
-	if k := &r.l.keys; len(k.line) != maxPastKeys || len(k.past) != maxPastKeys || k.first != 10 {
-		t.Fatalf("%d keys from %d on", len(k.line), k.first)
+	if k := &r.l.keys; k.line.count != maxPastKeys || len(k.known) != maxPastKeys || k.first != 10 {
+		t.Fatalf("%d keys from %d on", k.line.count, k.first)
 	}
 	if a := r.do(&Submit{Spec: keyed(10, 0)}); !a.Existing {
 		t.Error("the oldest within the bound was forgotten")
@@ -114,7 +114,7 @@ func TestPastKeyBound(t *testing.T) {
 	for i := 0; i < 200 && r.l.NextTick() != 0; i++ {
 		r.do(&Tick{Term: r.term, Now: max(r.l.NextTick(), 2*noon)})
 	}
-	if len(r.l.keys.past) != 0 || len(r.l.keys.marks) != 0 {
-		t.Errorf("%d keys did not expire", len(r.l.keys.past))
+	if len(r.l.keys.known) != 0 || len(r.l.keys.marks) != 0 {
+		t.Errorf("%d keys did not expire", len(r.l.keys.known))
 	}
 }

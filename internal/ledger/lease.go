@@ -23,7 +23,7 @@ type lease struct {
 
 // held finds the lease of a token, for the command that ends it.
 func (l *Ledger) held(t polymath.Token) (*lease, Answer) {
-	ls := l.leases[t.Ref]
+	ls := l.leases.Get(t.Ref)
 	if ls == nil || t.Shard != l.shard {
 		return nil, refused(polymath.StaleToken, "token %v is stale: its lease ended before this arrived, nothing was changed", t)
 	}
@@ -46,9 +46,7 @@ func (l *Ledger) drop(ls *lease) {
 	r.leases = without(r.leases, ls)
 	s.leases = without(s.leases, ls)
 	l.unsuspect(ls)
-	if l.leases[ls.ref] == ls {
-		delete(l.leases, ls.ref)
-	}
+	l.leases.Remove(ls)
 	q := ls.job.queue
 	if q.leased--; q.concurrency > 0 {
 		l.relist(q)
@@ -67,7 +65,7 @@ func (l *Ledger) unsuspect(ls *lease) {
 
 func without(all []*lease, ls *lease) []*lease {
 	if i := slices.Index(all, ls); i >= 0 {
-		return slices.Delete(all, i, i+1)
+		return cut(all, i)
 	}
 	return all
 }

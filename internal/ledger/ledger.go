@@ -57,13 +57,14 @@ type Ledger struct {
 
 	names      map[string]uint16 // of functions; maps are looked up, never walked
 	queueNames map[queueName]*queue
+	latest     *queue // the one named last, or nil
 
-	buckets [bucketCount]bucket
+	buckets [bucketCount]bucket[*job]
 	jobs    uint64  // unfinished
 	bytes   uint64  // of their inputs, cost tables and answers so far
 	ended   []Ended // leases dropped by the entry being applied
 
-	leases   map[polymath.Ref]*lease
+	leases   Table[*lease]
 	suspects []*lease // slow ones, in the order they were marked
 
 	keys   keyring
@@ -72,6 +73,9 @@ type Ledger struct {
 	waste  int          // of timers and loose, about how many have no job any more
 
 	image *Image // being taken, or nil
+
+	pool  pool
+	entry Entry // being applied; empty in between
 }
 
 // New makes the empty ledger of a shard.
@@ -81,7 +85,6 @@ func New(shard uint8) *Ledger {
 		version:  Version,
 		maxJobs:  DefaultMaxJobs,
 		maxBytes: DefaultMaxBytes,
-		leases:   make(map[polymath.Ref]*lease),
 		keys:     newKeyring(),
 
 		maxLetters: MaxLetters,
@@ -102,8 +105,9 @@ func (l *Ledger) Now() int64 { return l.now }
 // ledger is unchanged and this binary must not go on.
 func (l *Ledger) Apply(at polymath.Index, data []byte, fx *Effects) error {
 	fx.reset(at)
-	var e Entry
-	if err := e.Decode(data); err != nil {
+	e := &l.entry
+	defer l.pool.reuse(e)
+	if err := e.decode(data, &l.pool); err != nil {
 		if _, newer := err.(*VersionError); newer { //nolint:errorlint // Decode returns it bare
 			return err
 		}
@@ -113,7 +117,7 @@ func (l *Ledger) Apply(at polymath.Index, data []byte, fx *Effects) error {
 	}
 	l.index, l.ordinal, l.at = at, 0, e.At
 	fx.Session, fx.Number, fx.At = e.Session, e.Number, e.At
-	if fx.Skip = l.enter(&e); fx.Skip != Applied {
+	if fx.Skip = l.enter(e); fx.Skip != Applied {
 		return nil
 	}
 	for _, cmd := range e.Commands {

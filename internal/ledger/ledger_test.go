@@ -107,7 +107,7 @@ func TestJobRunsToItsEnd(t *testing.T) {
 		t.Errorf("result %s", got)
 	}
 	t.Log(steps, "leases")
-	if r.l.jobs != 0 || r.l.bytes != 0 || len(r.l.leases) != 0 {
+	if r.l.jobs != 0 || r.l.bytes != 0 || r.l.leases.Len() != 0 {
 		t.Errorf("something stayed: %+v", r.l.Stats())
 	}
 }

@@ -20,7 +20,7 @@ const maxLeases = 1 << 20
 // Sessions take turns, one lease each, the one that waited longest first, so
 // that the pieces of one job spread over the workers.
 func (l *Ledger) match(fx *Effects) {
-	for len(l.leases) < maxLeases {
+	for l.leases.Len() < maxLeases {
 		s := l.nextServed()
 		if s == nil {
 			break
@@ -60,10 +60,15 @@ func (l *Ledger) pick(s *session) *job {
 // carve cuts the next piece off a job and leases it out: a failed interval
 // whose wait is over, else what was given back, else units nobody had.
 func (l *Ledger) carve(j *job, s *session, fx *Effects) {
-	l.start(j, fx)
-	l.edit(j)
+	var ls *lease
+	if j.run == nil {
+		ls = l.start(j, fx)
+	} else {
+		l.edit(j)
+		ls = new(lease)
+	}
+	ls.job, ls.attempt = j, 1
 	r := j.run
-	ls := &lease{job: j, attempt: 1}
 	if i := r.dueFailed(); i >= 0 {
 		f := r.failed[i]
 		ls.interval, ls.attempt, ls.cause, ls.again = f.interval, f.attempts+1, f.cause, true
@@ -122,7 +127,7 @@ func (l *Ledger) grant(ls *lease, s *session, fx *Effects) {
 	ls.session = s
 	s.leases = append(s.leases, ls)
 	j.run.leases = append(j.run.leases, ls)
-	l.leases[ls.ref] = ls
+	l.leases.Put(ls)
 	l.charge(j.queue, j.cost(ls.interval))
 	l.unpark(s) // its turn is over
 	l.park(s)
@@ -144,7 +149,7 @@ func (l *Ledger) grantOf(ls *lease) Grant {
 // leases that the timekeeper pointed at. A lease is pointed at for one second
 // token: should that one fail, it is for the timekeeper to point again.
 func (l *Ledger) speculate(fx *Effects) {
-	for i := 0; i < len(l.suspects) && len(l.leases) < maxLeases; {
+	for i := 0; i < len(l.suspects) && l.leases.Len() < maxLeases; {
 		slow := l.suspects[i]
 		j := slow.job
 		s := l.functions[j.function].idle.first(slow.session)

@@ -38,7 +38,7 @@ const keptOffers = 16
 type offer struct {
 	queue    *queue
 	function uint16
-	jobs     jobHeap
+	jobs     ready
 	place    int // in function.open, -1: not there
 }
 
@@ -48,8 +48,12 @@ func (l *Ledger) queue(tenant, name string) (*queue, error) {
 	if name == "" {
 		name = polymath.DefaultQueue
 	}
+	if q := l.latest; q != nil && q.name == name && q.tenant == tenant {
+		return q, nil
+	}
 	key := queueName{tenant, name}
 	if q := l.queueNames[key]; q != nil {
+		l.latest = q
 		return q, nil
 	}
 	if len(l.queues) >= maxQueues {
@@ -67,6 +71,7 @@ func (l *Ledger) queue(tenant, name string) (*queue, error) {
 // dropQueues forgets the queues without jobs, dead letters and settings. One that comes
 // back may be one lease ahead of its share.
 func (l *Ledger) dropQueues() {
+	l.latest = nil
 	l.queues = slices.DeleteFunc(l.queues, func(q *queue) bool {
 		unused := q.jobs == 0 && q.letters == 0 && q.weight == 1 && q.concurrency == 0 && !q.paused
 		if unused {
@@ -103,8 +108,11 @@ func (q *queue) offer(function uint16) *offer {
 func (q *queue) best(functions []uint16) *job {
 	var best *job
 	for _, o := range q.offers {
-		if len(o.jobs) > 0 && contains(functions, o.function) && (best == nil || o.jobs[0].before(best)) {
-			best = o.jobs[0]
+		if o.jobs.len() == 0 || !contains(functions, o.function) {
+			continue
+		}
+		if first := o.jobs.first(); best == nil || first.before(best) {
+			best = first
 		}
 	}
 	return best
@@ -153,7 +161,7 @@ func (l *Ledger) charge(q *queue, cost uint64) {
 // its state demands. Everything that changes a job ends with it.
 func (l *Ledger) refresh(j *job) {
 	want := j.leasable()
-	if want == (j.place >= 0) {
+	if want == (j.place != nowhere) {
 		return
 	}
 	q := j.queue
@@ -162,42 +170,15 @@ func (l *Ledger) refresh(j *job) {
 		if q.waiting == 0 {
 			q.pass = max(q.pass, l.virtual)
 		}
-		heap.Push(&o.jobs, j)
+		o.jobs.add(j)
 		q.waiting++
 	} else {
-		heap.Remove(&o.jobs, int(j.place))
+		o.jobs.remove(j)
 		q.waiting--
 	}
 	l.list(o, q.open())
-	if len(o.jobs) == 0 && len(q.offers) > keptOffers {
+	if o.jobs.len() == 0 && len(q.offers) > keptOffers {
 		i := slices.Index(q.offers, o)
 		q.offers = slices.Delete(q.offers, i, i+1)
 	}
-}
-
-// jobHeap is a heap of ready jobs, the next to serve on top.
-type jobHeap []*job
-
-func (h jobHeap) Len() int           { return len(h) }
-func (h jobHeap) Less(i, k int) bool { return h[i].before(h[k]) }
-func (h jobHeap) Swap(i, k int) {
-	h[i], h[k] = h[k], h[i]
-	h[i].place, h[k].place = int32(i), int32(k)
-}
-
-// Push is for container/heap.
-func (h *jobHeap) Push(x any) {
-	j := x.(*job)
-	j.place = int32(len(*h))
-	*h = append(*h, j)
-}
-
-// Pop is for container/heap.
-func (h *jobHeap) Pop() any {
-	last := len(*h) - 1
-	j := (*h)[last]
-	(*h)[last] = nil
-	*h = (*h)[:last]
-	j.place = -1
-	return j
 }

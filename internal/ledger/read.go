@@ -36,7 +36,7 @@ func (l *Ledger) own(id polymath.JobID) *job {
 func (l *Ledger) Find(match func(*polymath.Job) bool) (polymath.Job, bool) {
 	var oldest *job
 	for i := range l.buckets {
-		for _, j := range l.buckets[i].jobs {
+		for _, j := range l.buckets[i].all {
 			if oldest != nil && oldest.ref.Compare(j.ref) < 0 {
 				continue
 			}
@@ -131,12 +131,12 @@ func (l *Ledger) heads(before polymath.Ref) heads {
 	h := make(heads, 0, bucketCount)
 	for i := range l.buckets {
 		b := &l.buckets[i]
-		n := len(b.jobs)
+		n := len(b.all)
 		if !before.IsZero() {
 			n, _ = b.find(before)
 		}
 		if n > 0 {
-			j := b.jobs[n-1]
+			j := b.all[n-1]
 			h = append(h, head{job: j, ref: j.ref, bucket: i, at: n - 1})
 		}
 	}
@@ -152,7 +152,7 @@ func (l *Ledger) advance(h *heads) {
 		return
 	}
 	top.at--
-	top.job = l.buckets[top.bucket].jobs[top.at]
+	top.job = l.buckets[top.bucket].all[top.at]
 	top.ref = top.job.ref
 	heap.Fix(h, 0)
 }
@@ -185,5 +185,5 @@ type Stats struct {
 
 // Stats reads the sizes.
 func (l *Ledger) Stats() Stats {
-	return Stats{l.jobs, l.maxJobs, l.bytes, l.maxBytes, len(l.leases), len(l.sessions), l.term}
+	return Stats{l.jobs, l.maxJobs, l.bytes, l.maxBytes, l.leases.Len(), len(l.sessions), l.term}
 }

@@ -60,13 +60,13 @@ func (l *Ledger) Standing(id polymath.JobID) (Standing, bool) {
 	if s.Ready {
 		for _, o := range j.queue.offers {
 			if served[o.function] {
-				s.countAhead(j, o.jobs, 0)
+				s.countAhead(j, &o.jobs)
 			}
 		}
 		for _, o := range l.functions[j.function].open {
 			if o.queue != j.queue {
 				s.Rivals++
-				s.RivalJobs += uint64(len(o.jobs))
+				s.RivalJobs += uint64(o.jobs.len())
 			}
 		}
 	}
@@ -116,16 +116,31 @@ func (s *Standing) listOffered(l *Ledger) {
 	}
 }
 
-// countAhead walks the part of a heap that is served before a job: below one
+// countAhead counts the jobs of an offer that are served before a job.
+func (s *Standing) countAhead(j *job, r *ready) {
+	s.countLate(j, r.late, 0)
+	for i := 0; i < r.line.span && s.Ahead < MaxAhead; i++ {
+		switch o := r.line.ring[r.line.slot(i)]; {
+		case o == nil:
+		case !o.before(j):
+			return
+		default:
+			s.Ahead++
+			s.AheadUnits += o.left()
+		}
+	}
+}
+
+// countLate walks the part of a heap that is served before a job: below one
 // that is not, there is none.
-func (s *Standing) countAhead(j *job, h jobHeap, i int) {
+func (s *Standing) countLate(j *job, h jobHeap, i int) {
 	if i >= len(h) || s.Ahead == MaxAhead || !h[i].before(j) {
 		return
 	}
 	s.Ahead++
 	s.AheadUnits += h[i].left()
-	s.countAhead(j, h, 2*i+1)
-	s.countAhead(j, h, 2*i+2)
+	s.countLate(j, h, 2*i+1)
+	s.countLate(j, h, 2*i+2)
 }
 
 // left is how many units of a job nobody has worked off or works on.

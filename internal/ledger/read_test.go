@@ -37,7 +37,7 @@ func TestReads(t *testing.T) {
 func newestFirst(l *Ledger) []*job {
 	var all []*job
 	for i := range l.buckets {
-		all = append(all, l.buckets[i].jobs...)
+		all = append(all, l.buckets[i].all...)
 	}
 	slices.SortFunc(all, func(a, b *job) int { return b.ref.Compare(a.ref) })
 	return all
@@ -201,8 +201,8 @@ func readSupply(t *rapid.T, l *Ledger) {
 			held += len(w.Held)
 		}
 	}
-	if held != len(l.leases) {
-		t.Fatalf("workers hold %d leases of %d", held, len(l.leases))
+	if held != l.leases.Len() {
+		t.Fatalf("workers hold %d leases of %d", held, l.leases.Len())
 	}
 }
 

@@ -90,7 +90,7 @@ type Core struct {
 
 	calls     []call
 	lanes     []lane
-	commands  []byte // of the entry being made, encoded; kept for the next
+	commands  ledger.Commands // of the entry being made; room for those of the next
 	waits     map[polymath.JobID][]*waiter
 	seats     map[polymath.Ref]bool
 	keep      keeper

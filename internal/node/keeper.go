@@ -27,10 +27,11 @@ const (
 // sessions on the monotonic clock and brings wall time into the journal.
 type keeper struct {
 	core    *Core
-	term    polymath.Ref // zero: not (yet) the timekeeper
-	asking  bool         // for a term
-	watches []*watch     // in no order that means anything
-	leases  map[polymath.Token]*watch
+	term    polymath.Ref         // zero: not (yet) the timekeeper
+	asking  bool                 // for a term
+	watches []*watch             // in no order that means anything
+	leases  ledger.Table[*watch] // of leases, by the ref of the token
+	spare   []*watch             // of leases that are over
 	beats   map[polymath.Ref]*watch
 
 	looked  time.Duration
@@ -61,7 +62,18 @@ type watch struct {
 }
 
 func newKeeper(c *Core) keeper {
-	return keeper{core: c, leases: make(map[polymath.Token]*watch), beats: make(map[polymath.Ref]*watch)}
+	return keeper{core: c, beats: make(map[polymath.Ref]*watch)}
+}
+
+// Name is the ref of the lease.
+func (w *watch) Name() polymath.Ref { return w.token.Ref }
+
+// of is the watch of a lease, or nil.
+func (k *keeper) of(t polymath.Token) *watch {
+	if w := k.leases.Get(t.Ref); w != nil && w.token == t {
+		return w
+	}
+	return nil
 }
 
 // start begins to watch everything there is, with full TTLs, and asks for the
@@ -75,8 +87,8 @@ func (k *keeper) start() {
 		}
 	}
 	for _, g := range k.core.ledger.Leases() {
-		k.watchLease(g, now)
-		k.leases[g.Lease.Token].restart = true
+		k.watchLease(&g, now)
+		k.of(g.Lease.Token).restart = true
 	}
 }
 
@@ -99,14 +111,37 @@ func (k *keeper) watchSession(s polymath.Ref, now time.Duration) {
 	k.add(w)
 }
 
-func (k *keeper) watchLease(g ledger.Grant, now time.Duration) {
+func (k *keeper) watchLease(g *ledger.Grant, now time.Duration) {
 	expected := time.Duration(min(g.Lease.Micros, uint64(time.Hour/time.Microsecond))) * time.Microsecond
-	w := &watch{
+	w := k.fresh()
+	*w = watch{
 		session: g.Session, token: g.Lease.Token, job: g.Lease.Job, seen: now, name: g.Lease.Function, input: g.Lease.Input, units: g.Lease.Interval,
 		slow: max(slowLeast, slowFactor*expected), longest: time.Duration(g.Lease.LongestRun) * time.Second,
 	}
-	k.leases[w.token] = w
+	k.leases.Put(w)
 	k.add(w)
+}
+
+// maxSpare bounds the watches that are kept for leases to come.
+const maxSpare = 4096
+
+// retire keeps a watch for another lease. One whose end was proposed is not
+// used again: whoever hears of that has it still.
+func (k *keeper) retire(w *watch) {
+	if ending := w.ending; !ending && len(k.spare) < maxSpare {
+		*w = watch{}
+		k.spare = append(k.spare, w)
+	}
+}
+
+func (k *keeper) fresh() *watch {
+	last := len(k.spare) - 1
+	if last < 0 {
+		return new(watch)
+	}
+	w := k.spare[last]
+	k.spare = k.spare[:last]
+	return w
 }
 
 // observe follows what an entry changed.
@@ -118,13 +153,14 @@ func (k *keeper) observe(fx *ledger.Effects) {
 	for _, s := range fx.Joined {
 		k.watchSession(s, now)
 	}
-	for _, g := range fx.Grants {
-		k.watchLease(g, now)
+	for i := range fx.Grants {
+		k.watchLease(&fx.Grants[i], now)
 	}
-	for _, e := range fx.Ended {
-		if w := k.leases[e.Token]; w != nil {
+	for i := range fx.Ended {
+		if w := k.of(fx.Ended[i].Token); w != nil {
 			k.remove(w)
-			delete(k.leases, e.Token)
+			k.leases.Remove(w)
+			k.retire(w)
 		}
 	}
 	for _, s := range fx.Closed {
@@ -149,7 +185,7 @@ func (k *keeper) hurry(s polymath.Ref, unheard time.Duration) {
 }
 
 func (k *keeper) progress(t polymath.Token, done uint64) {
-	w := k.leases[t]
+	w := k.of(t)
 	if w == nil {
 		return
 	}
@@ -164,7 +200,7 @@ func (k *keeper) progress(t polymath.Token, done uint64) {
 
 // holder is the session that holds a lease.
 func (k *keeper) holder(t polymath.Token) (polymath.Ref, bool) {
-	if w := k.leases[t]; w != nil {
+	if w := k.of(t); w != nil {
 		return w.session, true
 	}
 	return polymath.Ref{}, false
@@ -172,7 +208,7 @@ func (k *keeper) holder(t polymath.Token) (polymath.Ref, bool) {
 
 // lease is what a lease that is out is for.
 func (k *keeper) lease(t polymath.Token) (l polymath.Lease, ok bool) {
-	if w := k.leases[t]; w != nil {
+	if w := k.of(t); w != nil {
 		return polymath.Lease{Token: t, Job: w.job, Function: w.name, Input: w.input, Interval: w.units}, true
 	}
 	return l, false

@@ -80,17 +80,17 @@ func (c *Core) pump() {
 func (c *Core) load(l *lane) {
 	n := 0
 	l.calls, l.room = slices.Grow(l.room, min(len(c.calls), ledger.MaxCommands)), nil
-	c.commands = c.commands[:0]
+	c.commands.Cut(0)
 	var refused []call
 	for ; n < len(c.calls) && len(l.calls) < ledger.MaxCommands; n++ {
-		before := len(c.commands)
+		before := len(c.commands.Bytes())
 		k := c.calls[n]
-		if err := ledger.EncodeCommand(&c.commands, k.cmd); err != nil {
+		if err := c.commands.Add(k.cmd); err != nil {
 			refused = append(refused, call{done: func(ledger.Answer) { k.done(ledger.Answer{Err: err}) }})
 			continue
 		}
-		if len(c.commands) > maxEntryBytes && len(l.calls) > 0 {
-			c.commands = c.commands[:before]
+		if len(c.commands.Bytes()) > maxEntryBytes && len(l.calls) > 0 {
+			c.commands.Cut(before)
 			break
 		}
 		l.calls = append(l.calls, k)
@@ -100,7 +100,7 @@ func (c *Core) load(l *lane) {
 	c.calls = c.calls[:rest]
 	if l.unknown, l.tries = false, 0; len(l.calls) > 0 {
 		e := ledger.Entry{Session: l.session, Number: l.number + 1, At: c.cfg.Clock.Wall()}
-		l.entry = e.EncodeAround(make([]byte, 0, len(c.commands)+entryHeadBytes), len(l.calls), c.commands)
+		l.entry = e.EncodeAround(make([]byte, 0, len(c.commands.Bytes())+entryHeadBytes), len(l.calls), c.commands.Bytes())
 	}
 	for _, k := range refused {
 		k.done(ledger.Answer{})

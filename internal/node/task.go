@@ -57,7 +57,7 @@ func (n *Node) Tasks(id polymath.JobID) (Tasks, error) {
 
 // task adds what only the timekeeper knows.
 func (k *keeper) task(t ledger.Task, now time.Duration) Task {
-	w := k.leases[t.Token]
+	w := k.of(t.Token)
 	if w == nil || !w.started {
 		return Task{Task: t}
 	}
