@@ -23,10 +23,11 @@ type batch struct {
 	letters             []letter // the same, never changed: only added to
 	discards            discards
 
-	place   map[polymath.Ref]int // in jobs
-	told    uint64               // how many events are in the records
-	slab    []byte               // room for the next records
-	scratch []byte
+	place  map[polymath.Ref]int // in jobs, of those that readers have looked through
+	placed int                  // how many of jobs that is
+	told   uint64               // how many events are in the records
+	slab   []byte               // room for the next records
+	coder  coder                // of the record being made
 }
 
 // record is a key and a sealed value.
@@ -37,13 +38,12 @@ const slabSize = 256 << 10
 
 // newBatch makes an empty batch to follow one that ended as given.
 func newBatch(last polymath.Index, k clocks, newest event.ID) *batch {
-	return &batch{last: last, clocks: k, newest: newest, place: make(map[polymath.Ref]int), discards: make(discards)}
+	return &batch{last: last, clocks: k, newest: newest, discards: make(discards)}
 }
 
 // following makes an empty batch to follow b, which may become as large.
 func (b *batch) following() *batch {
 	n := newBatch(b.last, b.clocks, b.newest)
-	n.place = make(map[polymath.Ref]int, len(b.place))
 	n.jobs, n.ended, n.events = make([]record, 0, len(b.jobs)), make([]record, 0, len(b.ended)), make([]record, 0, len(b.events))
 	return n
 }
@@ -56,9 +56,9 @@ func (b *batch) isFull() bool { return b.bytes >= maxBatchBytes || len(b.jobs) >
 
 // seal makes a record from a key and the function that codes its fields.
 func (b *batch) seal(in bucket, key []byte, code func(*coder)) record {
-	c := coder{b: begin(append(b.scratch[:0], key...))}
-	code(&c)
-	b.scratch = c.b
+	c := &b.coder
+	*c = coder{b: begin(append(c.b[:0], key...))}
+	code(c)
 	whole := b.keep(c.b)
 	r := record{key: whole[:len(key):len(key)], value: whole[len(key):]}
 	in.seal(r.key, r.value)
@@ -79,6 +79,22 @@ func (b *batch) keep(p []byte) []byte {
 	return b.slab[start:len(b.slab):len(b.slab)]
 }
 
+// job finds the record of a job, or nil. Most batches are written before anybody
+// asks them for one: only then are their jobs looked through. The archive's lock
+// is held.
+func (b *batch) job(ref polymath.Ref) []byte {
+	if b.place == nil {
+		b.place = make(map[polymath.Ref]int, len(b.jobs))
+	}
+	for ; b.placed < len(b.jobs); b.placed++ {
+		b.place[refOf(b.jobs[b.placed].key)] = b.placed
+	}
+	if i, ok := b.place[ref]; ok {
+		return b.jobs[i].value
+	}
+	return nil
+}
+
 // add takes the effects of one entry.
 func (b *batch) add(at polymath.Index, fx *ledger.Effects, keepJobs int64) {
 	b.last = at
@@ -90,11 +106,9 @@ func (b *batch) add(at polymath.Index, fx *ledger.Effects, keepJobs int64) {
 	if len(fx.Finished) > 0 {
 		ended := endedRecord{clock: b.clock, jobs: make([]polymath.Ref, len(fx.Finished))}
 		for i := range fx.Finished {
-			r := jobRecord{clock: b.clock, job: fx.Finished[i]}
-			ref := r.job.ID.Ref
-			ended.jobs[i] = ref
-			b.place[ref] = len(b.jobs)
-			b.jobs = append(b.jobs, b.seal(jobBucket, appendRef(key[:0], ref), r.code))
+			j := &fx.Finished[i]
+			ended.jobs[i] = j.ID.Ref
+			b.jobs = append(b.jobs, b.seal(jobBucket, appendRef(key[:0], j.ID.Ref), func(c *coder) { codeJob(c, &ended.clock, j) }))
 		}
 		b.ended = append(b.ended, b.seal(endedBucket, appendIndex(key[:0], at), ended.code))
 	}

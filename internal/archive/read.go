@@ -77,8 +77,8 @@ func (a *Archive) pendingJob(ref polymath.Ref) []byte {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, b := range a.pending() {
-		if i, ok := b.place[ref]; ok {
-			return b.jobs[i].value
+		if value := b.job(ref); value != nil {
+			return value
 		}
 	}
 	return nil

@@ -111,9 +111,11 @@ type jobRecord struct {
 	job   polymath.Job
 }
 
-func (r *jobRecord) code(c *coder) {
-	j, o := &r.job, &r.job.Options
-	c.int(&r.clock)
+func (r *jobRecord) code(c *coder) { codeJob(c, &r.clock, &r.job) }
+
+func codeJob(c *coder, clock *int64, j *polymath.Job) {
+	o := &j.Options
+	c.int(clock)
 	c.text(&j.Tenant)
 	c.text(&j.Function)
 	c.bytes(&j.Input)
