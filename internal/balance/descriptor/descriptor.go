@@ -8,11 +8,11 @@ import (
 	"syscall"
 )
 
-// Clients may have most of the descriptors of the process, and not all: who is
-// served needs one more, of an upstream's connection, and the admin API, the
-// checks and the logs need some.
+// Clients may have half of the descriptors of the process: each who is served
+// needs one more, of an upstream's connection, and all may ask at once. The admin
+// API, the checks and the logs need some, too.
 const (
-	reserveShare = 4  // one in so many is not for clients
+	reserveShare = 2  // one in so many is not for clients
 	reserveLeast = 16 // and so many are not
 	most         = 1 << 30
 )

@@ -95,6 +95,15 @@ func (p *pool) reap(before time.Time) bool {
 
 // close ends all idle connections, and those that come back.
 func (p *pool) close() {
+	p.retire()
+	if p.gateway != nil {
+		p.gateway.close()
+	}
+}
+
+// retire is close for a pool that nobody is given any more; who was may still
+// use it.
+func (p *pool) retire() {
 	p.mu.Lock()
 	p.end = true
 	idle := p.idle
@@ -104,7 +113,7 @@ func (p *pool) close() {
 		_ = b.nc.Close()
 	}
 	if p.gateway != nil {
-		p.gateway.close()
+		p.gateway.transport.CloseIdleConnections()
 	}
 }
 
@@ -112,7 +121,7 @@ func (p *pool) close() {
 func (p *pool) dial(ctx context.Context, client, local netip.AddrPort) (*backend, error) {
 	b := &backend{pool: p}
 	if p.gateway != nil {
-		b.nc = p.gateway.open()
+		b.nc = p.gateway.dial()
 		return b, nil
 	}
 	nc, err := p.connect(ctx, client, local)
@@ -196,8 +205,9 @@ func (s *pools) reap(now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for u, p := range s.all {
-		if !p.reap(now.Add(-s.o.Timeouts.Idle)) && p.gateway == nil {
-			p.close() // who uses it still puts nothing back where nobody looks
+		left := p.reap(now.Add(-s.o.Timeouts.Idle))
+		if !left && (p.gateway == nil || p.gateway.open.Load() == 0) {
+			p.retire() // who uses it still puts nothing back where nobody looks
 			delete(s.all, u)
 		}
 	}

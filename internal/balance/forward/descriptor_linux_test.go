@@ -28,7 +28,9 @@ const (
 	fewKind     = "FORWARD_FEW_KIND"     // loop or front
 	fewSpare    = 64                     // descriptors it has beyond those it begins with
 
-	saysAddress, saysPause, saysTime = "address", "pause", "time"
+	saysAddress, saysPause, saysTime, saysDone = "address", "pause", "time", "done"
+
+	hoard, release = "hoard", "release" // what it is told: to take all descriptors, and to give them back
 )
 
 // pauseLog says each time that nobody can be accepted.
@@ -51,8 +53,8 @@ func (l *pauseLog) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-// runWithFew forwards with few descriptors until its input ends, and says for
-// each line of it how much processor time it has had.
+// runWithFew forwards with few descriptors until its input ends, does what it is
+// told in its lines, and says for others how much processor time it has had.
 func runWithFew(t *testing.T) {
 	u := &forward.Upstream{Name: "up", Address: netip.MustParseAddrPort(os.Getenv(fewUpstream))}
 	d := forwardtest.NewDirector(t, u)
@@ -76,7 +78,22 @@ func runWithFew(t *testing.T) {
 		address = startFront(t, o)
 	}
 	fmt.Println(saysAddress, address)
+	var hoarded []*os.File
 	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
+		switch in.Text() {
+		case hoard:
+			for f, err := os.Open(os.DevNull); err == nil; f, err = os.Open(os.DevNull) {
+				hoarded = append(hoarded, f)
+			}
+			fmt.Println(saysDone)
+			continue
+		case release:
+			for _, f := range hoarded {
+				_ = f.Close()
+			}
+			fmt.Println(saysDone)
+			continue
+		}
 		var use syscall.Rusage
 		if err := syscall.Getrusage(syscall.RUSAGE_SELF, &use); err != nil {
 			t.Fatal(err)
@@ -227,27 +244,33 @@ func withFew(t *testing.T, kind string) {
 			t.Fatal("who is connected is not served")
 		}
 	}
-	const crowd = 2 * fewSpare / 3 // who are accepted, and more than there are descriptors for
-	statuses := make(chan int, crowd)
-	for _, c := range all[atOnce:crowd] {
-		tell(t, c, "GET /held HTTP/1.1\r\nHost: a\r\n\r\n")
-		go func() {
-			if a, err := http.ReadResponse(c.answers, nil); err == nil {
-				statuses <- a.StatusCode
-				a.Body.Close()
-			}
-		}()
+	// Somebody else takes what was meant for upstreams.
+	tell(t, f.in, hoard+"\n")
+	f.expect(saysDone)
+	tell(t, all[atOnce], "GET /held HTTP/1.1\r\nHost: a\r\n\r\n")
+	if a, _ := readWhole(t, all[atOnce].answers); a.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("one too many is answered %d", a.StatusCode)
 	}
-	if got := <-statuses; got != http.StatusServiceUnavailable {
-		t.Errorf("one too many is answered %d", got)
-	}
+	tell(t, f.in, release+"\n")
+	f.expect(saysDone)
 	open()
 	for _, c := range all[:atOnce] {
 		served(c, "while nobody is accepted")
 	}
-	for _, c := range all {
-		_ = c.Close()
+	// All of them at once: who is accepted is served, others wait for that.
+	var asking sync.WaitGroup
+	for _, c := range append(all[:atOnce:atOnce], all[atOnce+1:]...) {
+		tell(t, c, plainGet)
+		asking.Go(func() {
+			a, err := http.ReadResponse(c.answers, nil)
+			if err != nil || a.StatusCode != http.StatusOK {
+				t.Errorf("with all others: %+v, %v", a, err)
+			}
+			_ = c.Close()
+		})
 	}
+	asking.Wait()
+	_ = all[atOnce].Close()
 	last := dial()
 	tell(t, last, plainGet)
 	served(last, "afterwards")

@@ -24,12 +24,13 @@ import (
 )
 
 // gateway asks an upstream of HTTP/2. To a conn it is an upstream of HTTP/1: at
-// the other end of each pipe that open gives, requests are read and told again
+// the other end of each pipe that dial gives, requests are read and told again
 // through the standard library's transport.
 type gateway struct {
 	transport *http.Transport
 	base      url.URL
 	live      sync.WaitGroup
+	open      atomic.Int64 // pipes whose requests are told
 	ctx       context.Context
 	quit      context.CancelFunc
 }
@@ -74,11 +75,13 @@ func newGateway(p *pool, o *Options) *gateway {
 	return g
 }
 
-// open gives a connection.
-func (g *gateway) open() net.Conn {
+// dial gives a connection.
+func (g *gateway) dial() net.Conn {
 	near, far := net.Pipe()
 	p := &gatePipe{Conn: near}
+	g.open.Add(1)
 	g.live.Go(func() {
+		defer g.open.Add(-1)
 		defer func() { _ = far.Close() }()
 		stop := context.AfterFunc(g.ctx, func() { _ = far.Close() })
 		defer stop()
