@@ -40,7 +40,7 @@ func (d directory) Open(name string, create bool) (File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return file{f}, nil
+	return newFile(f), nil
 }
 
 func (d directory) Remove(name string) error {
@@ -102,8 +102,3 @@ func makeDir(path string) error {
 	}
 	return syncDir(parent)
 }
-
-// file is an *os.File with the cheapest Sync that keeps the promise.
-type file struct{ *os.File }
-
-func (f file) Sync() error { return syncData(f.File) }

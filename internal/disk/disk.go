@@ -43,11 +43,13 @@ type File interface {
 	io.ReaderAt
 	// WriteAt writes at an offset, growing the file as needed; a gap reads as
 	// zeros. On an error any part of the bytes may have been written. IsFull
-	// recognises the error of a full disk.
+	// recognises the error of a full disk. Cheapest is to overwrite whole
+	// blocks, at a multiple of BlockBytes, from a buffer made by Blocks.
 	io.WriterAt
-	// Sync makes everything written to this file so far durable. After an
-	// error nothing is known of the writes since the last success, and a
-	// second Sync that succeeds proves nothing: stop using the file.
+	// Sync makes everything durable that was written to this File so far, and
+	// to the file before it was opened. After an error nothing is known of the
+	// writes since the last success, and a second Sync that succeeds proves
+	// nothing: stop using the file.
 	Sync() error
 	// Close releases the file without making anything durable.
 	Close() error

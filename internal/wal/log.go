@@ -98,7 +98,7 @@ type Log struct {
 	first    uint64     // oldest generation wanted: older ones are trimmed
 	durable  int64      // offset in the active segment before which all is durable
 	synced   uint64     // highest durable index
-	buffer   []byte     // a batch being encoded
+	blocks   blocks     // in which batches are written
 	err      error      // why every call is refused, if it is
 }
 
@@ -215,15 +215,22 @@ func (l *Log) Append(batch []Record) (first uint64, err error) {
 func (l *Log) write(k kind, batch []Record) error {
 	s := l.active()
 	f := frame{kind: k, live: uint16(s.generation - l.first), index: s.next, synced: uint32(l.durable)}
-	l.buffer = l.buffer[:0]
+	size := 0
+	for i := range batch {
+		size += Span(len(batch[i].Payload))
+	}
+	content, err := l.blocks.begin(s, size)
+	if err != nil {
+		return l.fail("read", s, err)
+	}
 	for i := range batch {
 		f.group = batch[i].Group
-		l.buffer = appendRecord(l.buffer, s.key, f, batch[i].Payload)
+		content = appendRecord(content, s.key, f, batch[i].Payload)
 		if k == kindData {
 			f.index++
 		}
 	}
-	if _, err := s.file.WriteAt(l.buffer, s.end); err != nil {
+	if err := l.blocks.write(s, content); err != nil {
 		return l.fail("write", s, err)
 	}
 	f.index = s.next

@@ -15,6 +15,7 @@ import (
 // power loss. Each call of empty returns an empty directory.
 func Conform(t *testing.T, empty func(t *testing.T) disk.FS) {
 	t.Run("content", func(t *testing.T) { conformContent(t, empty(t)) })
+	t.Run("blocks", func(t *testing.T) { conformBlocks(t, empty(t)) })
 	t.Run("names", func(t *testing.T) { conformNames(t, empty(t)) })
 	t.Run("refusals", func(t *testing.T) { conformRefusals(t, empty(t)) })
 	t.Run("removed", func(t *testing.T) { conformRemoved(t, empty(t)) })
@@ -66,6 +67,57 @@ func conformContent(t *testing.T, d disk.FS) {
 	}
 	if _, err := f.ReadAt(make([]byte, 1), 0); err == nil || errors.Is(err, io.EOF) {
 		t.Fatalf("read of a closed file: %v", err)
+	}
+}
+
+// conformBlocks mixes writes of whole blocks, whose way may be another one,
+// with others, reads and syncs.
+func conformBlocks(t *testing.T, d disk.FS) {
+	const block = disk.BlockBytes
+	f := create(t, d, "a")
+	again, err := d.Open("a", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	buffer := disk.Blocks(4 * block)
+	want := make([]byte, 7*block)
+	for i, w := range []struct{ from, length, offset int }{
+		{0, 4 * block, 0}, // grows
+		{block, block, 0},
+		{block, block, block + 1},
+		{1, block, 2 * block},
+		{0, 2 * block, 2 * block},
+		{0, 100, block},
+		{2 * block, 2 * block, 3 * block}, // grows
+		{0, 4 * block, 0},
+		{0, 4 * block, 3 * block}, // grows
+		{0, 4 * block, 3 * block},
+		{0, 0, block},
+	} {
+		for j := range buffer {
+			buffer[j] = byte(i + j/block*16 + 1)
+		}
+		piece := buffer[w.from : w.from+w.length]
+		if n, err := f.WriteAt(piece, int64(w.offset)); n != len(piece) || err != nil {
+			t.Fatalf("write %d: %d, %v", i, n, err)
+		}
+		copy(want[w.offset:], piece)
+		for _, f := range []disk.File{f, again} {
+			got := make([]byte, len(want))
+			n, err := f.ReadAt(got, 0)
+			if err != nil && !errors.Is(err, io.EOF) || !bytes.Equal(got[:n], want[:n]) || n < w.offset+w.length {
+				t.Fatalf("read after write %d: %d, %v", i, n, err)
+			}
+		}
+		if err := f.Sync(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(f.Close(), again.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteAt(buffer, 0); err == nil || f.Sync() == nil {
+		t.Fatal("a closed file can be written to")
 	}
 }
 
