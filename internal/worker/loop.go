@@ -71,7 +71,7 @@ type Config struct {
 type Loop struct {
 	cfg     Config
 	seat    Seat
-	queue   []polymath.Lease // granted, oldest first
+	queue   []*task // granted, oldest first
 	running []*task
 	held    map[polymath.Token]bool // queued, running, or reported and not taken yet
 	ready   []*report               // gathered, to be sent together
@@ -89,7 +89,7 @@ type Loop struct {
 	left    bool
 }
 
-// task is a lease being worked on.
+// task is a lease that waits or is being worked on.
 type task struct {
 	lease   polymath.Lease
 	begun   time.Duration
@@ -179,14 +179,17 @@ func (l *Loop) Granted(lease polymath.Lease) {
 		l.send(&report{token: lease.Token, back: true})
 		return
 	}
-	l.queue = append(l.queue, lease)
-	l.pump()
+	l.queue = append(l.queue, &task{lease: lease})
+	if len(l.running) < l.cfg.Parallel {
+		l.pump(l.cfg.Now())
+	}
 }
 
-func (l *Loop) pump() {
+func (l *Loop) pump(now time.Duration) {
 	for len(l.queue) > 0 && len(l.running) < l.cfg.Parallel {
-		t := &task{lease: l.queue[0], begun: l.cfg.Now()}
-		l.queue[0] = polymath.Lease{} // its input may go before the queue does
+		t := l.queue[0]
+		t.begun = now
+		l.queue[0] = nil // it may go before the queue does
 		l.queue = l.queue[1:]
 		l.running = append(l.running, t)
 		l.cfg.Runner.Start(&t.lease)
@@ -195,7 +198,7 @@ func (l *Loop) pump() {
 
 // Retired hears that a lease is over. Its work is stopped.
 func (l *Loop) Retired(token polymath.Token) {
-	if i := slices.IndexFunc(l.queue, func(q polymath.Lease) bool { return q.Token == token }); i >= 0 {
+	if i := slices.IndexFunc(l.queue, func(q *task) bool { return q.lease.Token == token }); i >= 0 {
 		l.queue = slices.Delete(l.queue, i, i+1)
 		delete(l.held, token)
 	}
@@ -227,7 +230,8 @@ func (l *Loop) Done(token polymath.Token, output []byte, err error) {
 	}
 	t := l.running[i]
 	l.running = slices.Delete(l.running, i, i+1)
-	took := l.cfg.Now() - t.begun
+	now := l.cfg.Now()
+	took := now - t.begun
 	switch {
 	case t.retired:
 		if !l.left {
@@ -241,7 +245,7 @@ func (l *Loop) Done(token polymath.Token, output []byte, err error) {
 		l.gather(&report{token: token, output: output, took: took})
 		l.adapt(took)
 	}
-	l.pump()
+	l.pump(now)
 	if len(l.queue) == 0 {
 		l.flush()
 	}
@@ -330,7 +334,7 @@ func (l *Loop) Leave(gone func()) {
 	l.wanted = 0
 	l.ask()
 	for _, q := range l.queue {
-		l.send(&report{token: q.Token, back: true})
+		l.send(&report{token: q.lease.Token, back: true})
 	}
 	l.queue = nil
 	l.flush()

@@ -48,8 +48,8 @@ type outcome struct {
 
 func TestPool(t *testing.T) {
 	ended := make(chan outcome)
-	p := newPool(function.NewSet(odd{}), func(_ polymath.Token, output []byte, err error) { ended <- outcome{output, err} })
-	defer p.work.Wait()
+	p := newPool(function.NewSet(odd{}), 1, func(_ polymath.Token, output []byte, err error) { ended <- outcome{output, err} })
+	defer p.close()
 	run := func(name, input string) outcome {
 		ls := lease(1)
 		ls.Function, ls.Input = name, []byte(input)
@@ -71,8 +71,8 @@ func TestPool(t *testing.T) {
 
 func TestPoolStop(t *testing.T) {
 	ended := make(chan outcome)
-	p := newPool(function.NewSet(odd{}), func(_ polymath.Token, output []byte, err error) { ended <- outcome{output, err} })
-	defer p.work.Wait()
+	p := newPool(function.NewSet(odd{}), 1, func(_ polymath.Token, output []byte, err error) { ended <- outcome{output, err} })
+	defer p.close()
 	ls := lease(1)
 	ls.Function, ls.Input = "odd", []byte("hang")
 	p.Start(&ls)

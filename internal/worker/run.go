@@ -43,17 +43,18 @@ const leaveLimit = 5 * time.Second
 func Run(ctx context.Context, host Host, o Options) error {
 	box := newMailbox()
 	start := time.Now()
-	pool := newPool(o.Functions, func(t polymath.Token, output []byte, err error) {
+	o.Parallel = max(o.Parallel, 1)
+	pool := newPool(o.Functions, o.Parallel, func(t polymath.Token, output []byte, err error) {
 		box.post(func(l *Loop) { l.Done(t, output, err) })
 	})
 	if o.Each == 0 {
 		o.Each = DefaultEach
 	}
 	loop := NewLoop(Config{
-		Functions: o.Functions.Names(), Parallel: max(o.Parallel, 1), Each: o.Each, Runner: pool,
+		Functions: o.Functions.Names(), Parallel: o.Parallel, Each: o.Each, Runner: pool,
 		Now: func() time.Duration { return time.Since(start) },
 	})
-	defer pool.work.Wait()
+	defer pool.close()
 	for {
 		gone := make(chan struct{})
 		var once sync.Once
@@ -142,6 +143,8 @@ type mailbox struct {
 
 	mu     sync.Mutex
 	events []Event // guarded by mu
+
+	spare []Event // room for the next ones; drain's
 }
 
 func newMailbox() *mailbox { return &mailbox{full: make(chan struct{}, 1)} }
@@ -159,9 +162,11 @@ func (b *mailbox) post(e Event) {
 func (b *mailbox) drain(l *Loop) {
 	b.mu.Lock()
 	events := b.events
-	b.events = nil
+	b.events = b.spare
 	b.mu.Unlock()
 	for _, e := range events {
 		e(l)
 	}
+	clear(events) // what they hold may go
+	b.spare = events[:0]
 }
