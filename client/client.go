@@ -110,12 +110,18 @@ func (c *Client) Submit(ctx context.Context, r Request) (polymath.JobID, error) 
 func (c *Client) SubmitMany(ctx context.Context, requests []Request) ([]Outcome, error) {
 	out := make([]Outcome, len(requests))
 	messages := make([]*polymathv1.Request, 0, len(requests))
+	room := make([]polymathv1.Request, len(requests))
+	tickets := make([]byte, 0, link.TicketBytes*len(requests))
 	places := make([]int, 0, len(requests))
 	for i := range requests {
-		m, err := c.message(&requests[i])
-		if err != nil {
-			out[i].Err = err
+		m := &room[i]
+		if out[i].Err = c.message(&requests[i], m); out[i].Err != nil {
 			continue
+		}
+		if m.GetKey() == "" {
+			from := len(tickets)
+			tickets = c.tickets.Append(tickets)
+			m.Ticket = tickets[from:len(tickets):len(tickets)]
 		}
 		messages, places = append(messages, m), append(places, i)
 	}
@@ -129,23 +135,19 @@ func (c *Client) SubmitMany(ctx context.Context, requests []Request) ([]Outcome,
 	return out, nil
 }
 
-// message writes a request for the wire.
-func (c *Client) message(r *Request) (*polymathv1.Request, error) {
+// message writes a request for the wire, without a ticket.
+func (c *Client) message(r *Request, m *polymathv1.Request) error {
 	input, err := inputOf(r.Input)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	m := &polymathv1.Request{
-		Function: r.Function, Input: input, Tenant: r.Tenant, Queue: r.Queue, Priority: int32(r.Priority),
-		Attempts: uint32(r.Attempts), SkipDead: r.SkipDead, NotBefore: millis(r.NotBefore), Deadline: millis(r.Deadline), Key: r.Key,
-	}
-	if m.Tenant == "" {
+	m.Function, m.Input, m.Tenant, m.Queue, m.Key = r.Function, input, r.Tenant, r.Queue, r.Key
+	m.Priority, m.Attempts, m.SkipDead = int32(r.Priority), uint32(r.Attempts), r.SkipDead
+	m.NotBefore, m.Deadline = millis(r.NotBefore), millis(r.Deadline)
+	if m.GetTenant() == "" {
 		m.Tenant = c.tenant
 	}
-	if r.Key == "" {
-		m.Ticket = c.tickets.Next()
-	}
-	return m, nil
+	return nil
 }
 
 func inputOf(v any) ([]byte, error) {

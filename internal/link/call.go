@@ -25,9 +25,12 @@ func NewTickets() *Tickets {
 	return t
 }
 
-// Next is a new ticket.
-func (t *Tickets) Next() []byte {
-	return binary.BigEndian.AppendUint64(append(make([]byte, 0, 16), t.process[:]...), t.number.Add(1))
+// TicketBytes is how long a ticket is.
+const TicketBytes = 16
+
+// Append appends a new ticket.
+func (t *Tickets) Append(b []byte) []byte {
+	return binary.BigEndian.AppendUint64(append(b, t.process[:]...), t.number.Add(1))
 }
 
 // Outcome is what became of a request for a job.
@@ -64,28 +67,23 @@ func check(q *polymathv1.Request) error {
 // breaks. The error says that ctx ended first, and that the jobs may exist.
 func (l *Link) Submit(ctx context.Context, requests []*polymathv1.Request) ([]Outcome, error) {
 	outcomes := make([]Outcome, len(requests))
+	asked := make([]submission, len(requests))
 	calls := make([]*call, 0, len(requests))
-	left := atomic.Int64{}
-	all := make(chan struct{})
-	done := func() {
-		if left.Add(-1) == 0 {
-			close(all)
-		}
-	}
+	left := &countdown{zero: make(chan struct{})}
 	for i, q := range requests {
 		if outcomes[i].Err = check(q); outcomes[i].Err == nil {
-			calls = append(calls, submission(q, &outcomes[i], done))
+			calls = append(calls, asked[i].ask(q, &outcomes[i], left))
 		}
 	}
 	if len(calls) == 0 {
 		return outcomes, nil
 	}
-	left.Store(int64(len(calls)))
+	left.n.Store(int64(len(calls)))
 	if err := l.ask(calls...); err != nil {
 		return nil, err
 	}
 	select {
-	case <-all:
+	case <-left.zero:
 		return outcomes, nil
 	case <-ctx.Done():
 		l.forget(calls...)
@@ -93,25 +91,48 @@ func (l *Link) Submit(ctx context.Context, requests []*polymathv1.Request) ([]Ou
 	}
 }
 
-// submission is the call that asks for a job; done is called when its outcome
-// is known.
-func submission(q *polymathv1.Request, o *Outcome, done func()) *call {
-	c := &call{}
-	c.put = func(m *polymathv1.Calls) int {
-		m.Submissions = append(m.Submissions, &polymathv1.Submission{Call: c.number, Request: q})
-		return requestBytes + len(q.GetInput()) + len(q.GetKey())
+// countdown is how many outcomes are not known yet.
+type countdown struct {
+	n    atomic.Int64
+	zero chan struct{} // closed with the last one
+}
+
+func (c *countdown) done() {
+	if c.n.Add(-1) == 0 {
+		close(c.zero)
 	}
-	c.done = func(r *polymathv1.Reply, err error) {
-		if err == nil {
-			o.Job, err = polymath.ParseJobID(r.GetJob())
-			o.Existing = r.GetExisting()
-		}
-		if o.Err = err; c.again {
-			o.Err = doubt(err)
-		}
-		done()
+}
+
+// submission asks for a job.
+type submission struct {
+	call    call
+	message polymathv1.Submission
+	outcome *Outcome
+	left    *countdown
+}
+
+// ask is the call that asks for the job of a request.
+func (s *submission) ask(q *polymathv1.Request, o *Outcome, left *countdown) *call {
+	s.call.question, s.message.Request, s.outcome, s.left = s, q, o, left
+	return &s.call
+}
+
+func (s *submission) put(m *polymathv1.Calls, number uint64) int {
+	s.message.Call = number
+	m.Submissions = append(m.Submissions, &s.message)
+	return requestBytes + len(s.message.GetRequest().GetInput()) + len(s.message.GetRequest().GetKey())
+}
+
+func (s *submission) done(r *polymathv1.Reply, err error, again bool) {
+	if err == nil {
+		s.outcome.Job, err = polymath.ParseJobID(r.GetJob())
+		s.outcome.Existing = r.GetExisting()
 	}
-	return c
+	if again {
+		err = doubt(err)
+	}
+	s.outcome.Err = err
+	s.left.done()
 }
 
 // doubt is an error of a call that was asked for in an earlier stream as well:
@@ -138,12 +159,14 @@ func (l *Link) jobCall(ctx context.Context, id polymath.JobID, list func(*polyma
 	}
 	told := make(chan answer, 1)
 	name := id.String()
-	c := &call{done: func(r *polymathv1.Reply, err error) { told <- answer{r, err} }}
-	c.put = func(m *polymathv1.Calls) int {
-		calls := list(m)
-		*calls = append(*calls, &polymathv1.JobCall{Call: c.number, Job: name})
-		return requestBytes
-	}
+	c := &call{question: &asked{
+		write: func(m *polymathv1.Calls, number uint64) int {
+			calls := list(m)
+			*calls = append(*calls, &polymathv1.JobCall{Call: number, Job: name})
+			return requestBytes
+		},
+		hear: func(r *polymathv1.Reply, err error) { told <- answer{r, err} },
+	}}
 	if err := l.ask(c); err != nil {
 		return nil, err
 	}

@@ -15,7 +15,7 @@ import (
 // FuzzReplies: whatever a server says, each call hears of its end once.
 func FuzzReplies(f *testing.F) {
 	session := polymath.Ref{Index: polymath.Index{Epoch: 1, Position: 7}}
-	grant := wire.Grant(session, &polymath.Lease{Token: polymath.Token{Ref: session}, Job: someJob(1), Function: "f", Interval: polymath.Interval{To: 1}})
+	grant := new(wire.Slab).Grant(session, &polymath.Lease{Token: polymath.Token{Ref: session}, Job: someJob(1), Function: "f", Interval: polymath.Interval{To: 1}})
 	for _, m := range []*polymathv1.Replies{
 		{},
 		{Replies: []*polymathv1.Reply{{Call: 1, Job: someJob(1).String()}, {Call: 1}, {Call: 2}, {Call: 3}, {Call: 4, Session: wire.Session(session)}}},
@@ -42,18 +42,20 @@ func FuzzReplies(f *testing.F) {
 			return func(*polymathv1.Reply, error) { told[name]++ }
 		}
 		var outcome Outcome
-		joining := &call{once: true}
-		joining.put = s.putJoin(joining)
 		fresh := &seat{link: l, post: s.post}
-		joining.done = func(r *polymathv1.Reply, err error) {
+		joining := &call{once: true, question: &asked{write: s.putJoin, hear: func(r *polymathv1.Reply, err error) {
 			told["join"]++
 			_ = fresh.joined(r, err)
+		}}}
+		nothing := func(name string) question {
+			return &asked{write: func(*polymathv1.Calls, uint64) int { return 0 }, hear: tell(name)}
 		}
-		nothing := func(*polymathv1.Calls) int { return 0 }
+		submitted := &countdown{zero: make(chan struct{})}
+		submitted.n.Store(1)
 		l.standing = true
 		err := l.ask(
-			submission(&polymathv1.Request{}, &outcome, func() { told["submit"]++ }),
-			&call{put: nothing, done: tell("get")}, &call{put: nothing, done: tell("wait")}, joining, &call{put: nothing, done: tell("report"), once: true},
+			new(submission).ask(&polymathv1.Request{}, &outcome, submitted),
+			&call{question: nothing("get")}, &call{question: nothing("wait")}, joining, &call{question: nothing("report"), once: true},
 		)
 		if err != nil {
 			t.Fatal(err)
@@ -65,6 +67,7 @@ func FuzzReplies(f *testing.F) {
 		l.begin()
 		l.take(&m)
 		l.fail(errAway())
+		told["submit"] = 1 - int(submitted.n.Load())
 		for _, name := range []string{"submit", "get", "wait", "join", "report"} {
 			if told[name] != 1 {
 				t.Errorf("%s was told %d times", name, told[name])

@@ -33,7 +33,7 @@ func TestResend(t *testing.T) {
 	tickets := NewTickets()
 	var requests []*polymathv1.Request
 	for i := range 50 {
-		requests = append(requests, &polymathv1.Request{Function: fmt.Sprint(i), Ticket: tickets.Next()})
+		requests = append(requests, &polymathv1.Request{Function: fmt.Sprint(i), Ticket: tickets.Append(nil)})
 	}
 	type result struct {
 		outcomes []Outcome
@@ -303,7 +303,7 @@ func TestSeats(t *testing.T) {
 	l, e := p.dial(Options{})
 	session := polymath.Ref{Index: polymath.Index{Epoch: 1, Position: 7}}
 	loop, runner, box := sit(t, l, e, session)
-	grant := wire.Grant(session, &polymath.Lease{Token: polymath.Token{Ref: session}, Job: someJob(1), Function: "f", Interval: polymath.Interval{To: 1}})
+	grant := new(wire.Slab).Grant(session, &polymath.Lease{Token: polymath.Token{Ref: session}, Job: someJob(1), Function: "f", Interval: polymath.Interval{To: 1}})
 	e.say(&polymathv1.Replies{Grants: []*polymathv1.Grant{grant, {Session: []byte("x")}, {Session: grant.GetSession()}}})
 	box.apply(t, loop, 1)
 	if runner.started != 1 {
@@ -361,7 +361,7 @@ func TestGrantsBeforeReplies(t *testing.T) {
 	session := polymath.Ref{Index: polymath.Index{Epoch: 1, Position: 7}}
 	loop, runner, box := sit(t, l, e, session)
 	token := polymath.Token{Ref: session}
-	grant := wire.Grant(session, &polymath.Lease{Token: token, Job: someJob(1), Function: "f", Interval: polymath.Interval{To: 1}})
+	grant := new(wire.Slab).Grant(session, &polymath.Lease{Token: token, Job: someJob(1), Function: "f", Interval: polymath.Interval{To: 1}})
 	e.say(&polymathv1.Replies{Grants: []*polymathv1.Grant{grant}})
 	box.apply(t, loop, 1)
 	loop.Done(token, []byte("1"), nil)
@@ -379,7 +379,7 @@ func TestBadWorkers(t *testing.T) {
 	l, e := p.dial(Options{})
 	loop, _, box := sit(t, l, e, polymath.Ref{Index: polymath.Index{Position: 1}})
 	token := polymath.Token{}
-	e.say(&polymathv1.Replies{Grants: []*polymathv1.Grant{wire.Grant(polymath.Ref{Index: polymath.Index{Position: 1}},
+	e.say(&polymathv1.Replies{Grants: []*polymathv1.Grant{new(wire.Slab).Grant(polymath.Ref{Index: polymath.Index{Position: 1}},
 		&polymath.Lease{Token: token, Job: someJob(1), Function: "f", Interval: polymath.Interval{To: 1}})}})
 	box.apply(t, loop, 1)
 	loop.Done(token, nil, fmt.Errorf("bytes \xff\xfe that are no text%s", strings.Repeat("ä", 2000)))

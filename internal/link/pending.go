@@ -9,18 +9,41 @@ import (
 	"github.com/polymath-run/polymath/internal/wire"
 )
 
+// question is what a call asks.
+type question interface {
+	// put adds it to a message, under its call's number, and says about how
+	// many bytes it takes. It may be put into several streams' messages.
+	put(m *polymathv1.Calls, number uint64) int
+	// done hears the reply, or why there will be none; again: it was asked in
+	// an earlier stream, too.
+	done(r *polymathv1.Reply, err error, again bool)
+}
+
 // call is something asked for.
 type call struct {
-	number uint64
-	// put adds the call to a message, and says about how many bytes it takes.
-	put func(*polymathv1.Calls) int
-	// done hears the reply, or why there will be none.
-	done func(*polymathv1.Reply, error)
+	number   uint64
+	question question
 	// once: when the stream breaks the call fails instead of being sent again.
 	once  bool
 	sent  bool // in some stream; guarded as again is
 	again bool // in a later stream, too; guarded by Link.mu while it is pending
 }
+
+// put adds the call to a message.
+func (c *call) put(m *polymathv1.Calls) int { return c.question.put(m, c.number) }
+
+// end gives the call its reply, or says why there is none.
+func (c *call) end(r *polymathv1.Reply, err error) { c.question.done(r, err, c.again) }
+
+// asked is a question made of two functions: one that is not asked so often
+// that it must cost nothing.
+type asked struct {
+	write func(m *polymathv1.Calls, number uint64) int
+	hear  func(r *polymathv1.Reply, err error)
+}
+
+func (a *asked) put(m *polymathv1.Calls, number uint64) int      { return a.write(m, number) }
+func (a *asked) done(r *polymathv1.Reply, err error, again bool) { a.hear(r, err) }
 
 // next is the next message to send, or nil.
 func (l *Link) next() *polymathv1.Calls {
@@ -50,22 +73,28 @@ func (l *Link) begin() {
 		c := l.pending[n]
 		c.again = c.sent
 		c.sent = true
-		l.add(c.put)
+		l.put(c)
 	}
 }
 
-// add puts something into the newest message, or into a new one when that is
-// large enough. l.mu is held.
-func (l *Link) add(put func(*polymathv1.Calls) int) {
+// newest is the message to add something to: a new one when the last is large
+// enough. l.mu is held, and l.bytes is to be raised.
+func (l *Link) newest() *polymathv1.Calls {
 	if len(l.outgoing) == 0 || l.bytes > messageBytes {
 		l.outgoing = append(l.outgoing, &polymathv1.Calls{})
 		l.bytes = 0
 	}
-	l.bytes += put(l.outgoing[len(l.outgoing)-1])
 	select {
 	case l.wake <- struct{}{}:
 	default:
 	}
+	return l.outgoing[len(l.outgoing)-1]
+}
+
+// put adds a call to the newest message. l.mu is held.
+func (l *Link) put(c *call) {
+	m := l.newest()
+	l.bytes += c.put(m)
 }
 
 // say sends something that needs no answer, unless the stream is away.
@@ -73,7 +102,8 @@ func (l *Link) say(put func(*polymathv1.Calls) int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.standing {
-		l.add(put)
+		m := l.newest()
+		l.bytes += put(m)
 	}
 }
 
@@ -96,7 +126,7 @@ func (l *Link) ask(calls ...*call) error {
 		c.number = l.number
 		l.pending[c.number] = c
 		if c.sent = l.standing; l.standing {
-			l.add(c.put)
+			l.put(c)
 		}
 	}
 	return nil
@@ -120,7 +150,7 @@ func (l *Link) take(m *polymathv1.Replies) {
 	l.mu.Unlock()
 	for i, c := range calls {
 		if c != nil {
-			c.done(replies[i], wire.ParseError(replies[i].GetError()))
+			c.end(replies[i], wire.ParseError(replies[i].GetError()))
 		}
 	}
 	l.ended(m)
@@ -140,7 +170,7 @@ func (l *Link) broke() {
 	}
 	l.mu.Unlock()
 	for _, c := range failed {
-		c.done(nil, errAway())
+		c.end(nil, errAway())
 	}
 }
 
@@ -152,7 +182,7 @@ func (l *Link) fail(err error) {
 	l.pending = make(map[uint64]*call)
 	l.mu.Unlock()
 	for _, c := range pending {
-		c.done(nil, err)
+		c.end(nil, err)
 	}
 }
 

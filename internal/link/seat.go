@@ -1,7 +1,9 @@
 package link
 
 import (
+	"bytes"
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,9 +34,7 @@ type seat struct {
 func (h *Host) Join(ctx context.Context, name string, post func(worker.Event)) (worker.Seat, error) {
 	s := &seat{link: h.link, name: name, functions: h.functions, post: post}
 	joined := make(chan error, 1)
-	c := &call{once: true}
-	c.put = s.putJoin(c)
-	c.done = func(r *polymathv1.Reply, err error) { joined <- s.joined(r, err) }
+	c := &call{once: true, question: &asked{write: s.putJoin, hear: func(r *polymathv1.Reply, err error) { joined <- s.joined(r, err) }}}
 	if err := h.link.ask(c); err != nil {
 		return nil, err
 	}
@@ -51,11 +51,9 @@ func (h *Host) Join(ctx context.Context, name string, post func(worker.Event)) (
 
 // putJoin adds the seat's Join to a message: for a new session, or for the
 // one it has.
-func (s *seat) putJoin(c *call) func(*polymathv1.Calls) int {
-	return func(m *polymathv1.Calls) int {
-		m.Joins = append(m.Joins, &polymathv1.Join{Call: c.number, Name: s.name, Session: s.encoded, Functions: s.functions})
-		return requestBytes * (1 + len(s.functions))
-	}
+func (s *seat) putJoin(m *polymathv1.Calls, number uint64) int {
+	m.Joins = append(m.Joins, &polymathv1.Join{Call: number, Name: s.name, Session: s.encoded, Functions: s.functions})
+	return requestBytes * (1 + len(s.functions))
 }
 
 // joined takes the session; from then on its news come here.
@@ -66,7 +64,7 @@ func (s *seat) joined(r *polymathv1.Reply, err error) error {
 	if s.session, err = wire.ParseSession(r.GetSession()); err != nil {
 		return err
 	}
-	s.encoded = r.GetSession()
+	s.encoded = bytes.Clone(r.GetSession()) // which is part of a message
 	s.link.mu.Lock()
 	s.link.seats[s.session] = s
 	s.link.mu.Unlock()
@@ -79,19 +77,17 @@ func (l *Link) rejoin(s *seat) {
 		delete(l.pending, s.rejoining.number)
 	}
 	l.number++
-	c := &call{number: l.number, once: true}
-	c.put = s.putJoin(c)
-	c.done = func(_ *polymathv1.Reply, err error) {
+	c := &call{number: l.number, once: true, question: &asked{write: s.putJoin, hear: func(_ *polymathv1.Reply, err error) {
 		// Unavailable is a stream that broke: there will be another. With
 		// any other error nothing will come of this session: nobody else
 		// would tell the worker.
 		if err != nil && polymath.CodeOf(err) != polymath.Unavailable {
 			s.over()
 		}
-	}
+	}}}
 	s.rejoining = c
 	l.pending[c.number] = c
-	l.add(c.put)
+	l.put(c)
 	// A server that started anew without this worker's functions knows them
 	// with the Join, and grants what it holds again.
 }
@@ -110,13 +106,35 @@ func (s *seat) over() {
 // granted tells the workers of their leases. It comes before the replies of a
 // message: one of them may be to the completion of a lease told again.
 func (l *Link) granted(grants []*polymathv1.Grant) {
+	for len(grants) > 0 {
+		session := grants[0].GetSession()
+		n := slices.IndexFunc(grants, func(g *polymathv1.Grant) bool { return !bytes.Equal(g.GetSession(), session) })
+		if n < 0 {
+			n = len(grants)
+		}
+		if s := l.seat(session); s != nil {
+			s.granted(grants[:n])
+		}
+		grants = grants[n:]
+	}
+}
+
+// granted tells the worker of its leases, all at once.
+func (s *seat) granted(grants []*polymathv1.Grant) {
+	leases := make([]polymath.Lease, 0, len(grants))
 	for _, g := range grants {
-		s := l.seat(g.GetSession())
-		lease, err := wire.ParseGrant(g)
-		if s != nil && err == nil {
-			s.post(func(w *worker.Loop) { w.Granted(lease) })
+		if lease, err := wire.ParseGrant(g); err == nil {
+			leases = append(leases, lease)
 		}
 	}
+	if len(leases) == 0 {
+		return
+	}
+	s.post(func(w *worker.Loop) {
+		for i := range leases {
+			w.Granted(leases[i])
+		}
+	})
 }
 
 // ended tells the workers which of their leases and sessions are over.
@@ -146,26 +164,28 @@ func (l *Link) seat(session []byte) *seat {
 	return l.seats[r]
 }
 
-// tell sends a call of the worker's; its outcome comes through the mailbox.
-func (s *seat) tell(done func(error), put func(m *polymathv1.Calls, number uint64) int) {
-	c := &call{once: true}
-	c.put = func(m *polymathv1.Calls) int { return put(m, c.number) }
-	c.done = func(_ *polymathv1.Reply, err error) {
-		s.post(func(*worker.Loop) { done(err) })
-	}
+// ask sends a call of the worker's.
+func (s *seat) ask(c *call) {
+	c.once = true
 	if err := s.link.ask(c); err != nil {
-		c.done(nil, err)
+		c.end(nil, err)
 	}
 }
 
+// tell is how the worker hears of an outcome: through its mailbox.
+func (s *seat) tell(done func(error), err error) { s.post(func(*worker.Loop) { done(err) }) }
+
 // Demand implements worker.Seat.
 func (s *seat) Demand(functions []string, slots uint32, each time.Duration, done func(error)) {
-	s.tell(done, func(m *polymathv1.Calls, n uint64) int {
-		m.Demands = append(m.Demands, &polymathv1.Demand{
-			Call: n, Session: s.encoded, Functions: functions, Slots: slots, Micros: uint64(each.Microseconds()),
-		})
-		return requestBytes * (1 + len(functions))
-	})
+	s.ask(&call{question: &asked{
+		write: func(m *polymathv1.Calls, n uint64) int {
+			m.Demands = append(m.Demands, &polymathv1.Demand{
+				Call: n, Session: s.encoded, Functions: functions, Slots: slots, Micros: uint64(each.Microseconds()),
+			})
+			return requestBytes * (1 + len(functions))
+		},
+		hear: func(_ *polymathv1.Reply, err error) { s.tell(done, err) },
+	}})
 }
 
 // Beat implements worker.Seat.
@@ -184,39 +204,66 @@ func (s *seat) Progress(token polymath.Token, units uint64) {
 	})
 }
 
-// report sends the end of a lease.
-func (s *seat) report(r *polymathv1.Report, done func(error)) {
-	s.tell(done, func(m *polymathv1.Calls, n uint64) int {
-		r.Call = n
-		m.Reports = append(m.Reports, r)
-		return requestBytes + len(r.GetOutput()) + len(r.GetError())
-	})
+// report tells of the end of a lease.
+type report struct {
+	call    call
+	seat    *seat
+	message polymathv1.Report
+	token   [wire.TokenBytes]byte // of message
+	told    func(error)
 }
+
+func (r *report) put(m *polymathv1.Calls, number uint64) int {
+	r.message.Call = number
+	m.Reports = append(m.Reports, &r.message)
+	return requestBytes + len(r.message.GetOutput()) + len(r.message.GetError())
+}
+
+func (r *report) done(_ *polymathv1.Reply, err error, _ bool) { r.seat.tell(r.told, err) }
+
+// report begins a report of a kind; send sends it.
+func (s *seat) report(kind polymathv1.Report_Kind, t polymath.Token, done func(error)) *report {
+	r := &report{seat: s, told: done}
+	r.call.question = r
+	r.message.Kind = kind
+	r.message.Token = wire.AppendToken(r.token[:0], t)
+	return r
+}
+
+func (r *report) send() { r.seat.ask(&r.call) }
 
 // Complete implements worker.Seat.
 func (s *seat) Complete(token polymath.Token, output []byte, took time.Duration, done func(error)) {
-	s.report(&polymathv1.Report{Token: wire.Token(token), Output: output, Micros: uint64(took.Microseconds())}, done)
+	r := s.report(polymathv1.Report_COMPLETE, token, done)
+	r.message.Output, r.message.Micros = output, uint64(took.Microseconds())
+	r.send()
 }
 
 // Fail implements worker.Seat.
 func (s *seat) Fail(token polymath.Token, text string, done func(error)) {
-	s.report(&polymathv1.Report{Kind: polymathv1.Report_FAIL, Token: wire.Token(token), Error: strings.ToValidUTF8(text, "\uFFFD")}, done)
+	r := s.report(polymathv1.Report_FAIL, token, done)
+	r.message.Error = strings.ToValidUTF8(text, "\uFFFD")
+	r.send()
 }
 
 // Release implements worker.Seat.
 func (s *seat) Release(token polymath.Token, done func(error)) {
-	s.report(&polymathv1.Report{Kind: polymathv1.Report_RELEASE, Token: wire.Token(token)}, done)
+	s.report(polymathv1.Report_RELEASE, token, done).send()
 }
 
 // Leave implements worker.Seat.
 func (s *seat) Leave(done func(error)) {
-	s.tell(func(err error) {
+	left := func(err error) {
 		s.link.mu.Lock()
 		delete(s.link.seats, s.session)
 		s.link.mu.Unlock()
 		done(err)
-	}, func(m *polymathv1.Calls, n uint64) int {
-		m.Leaves = append(m.Leaves, &polymathv1.Leave{Call: n, Session: s.encoded})
-		return requestBytes
-	})
+	}
+	s.ask(&call{question: &asked{
+		write: func(m *polymathv1.Calls, n uint64) int {
+			m.Leaves = append(m.Leaves, &polymathv1.Leave{Call: n, Session: s.encoded})
+			return requestBytes
+		},
+		hear: func(_ *polymathv1.Reply, err error) { s.tell(left, err) },
+	}})
 }

@@ -6,6 +6,8 @@ import (
 
 	"github.com/polymath-run/polymath"
 	"github.com/polymath-run/polymath/api/polymathv1"
+	"github.com/polymath-run/polymath/internal/node"
+	"github.com/polymath-run/polymath/internal/wire"
 )
 
 // maxUnsentBytes is how much may wait for a client to read before no more of
@@ -16,8 +18,16 @@ const maxUnsentBytes = 16 << 20
 // go with: a message costs more than what is in it.
 const lazyPause = 5 * time.Millisecond
 
-// keptItems is how many items' room is kept at most, for the next ones.
-const keptItems = 1024
+// keptItems is how many items' room is kept at most for the next ones, unless
+// the last ones needed a part of it: wellUsed.
+const (
+	keptItems = 1024
+	wellUsed  = 4
+)
+
+// kept reports whether room is kept of which so much was used. A large one is
+// let go with the first small message after it.
+func kept(room, used int) bool { return room <= keptItems || room <= wellUsed*used }
 
 // messageBytes is about how much goes into one message.
 const messageBytes = 1 << 20
@@ -40,17 +50,22 @@ type outbox struct {
 	inFlight int    // bytes being sent; guarded by mu
 }
 
-// item is one thing to tell: a reply, or a job that a reply is to show, or
-// news of a session; or nothing, which says that we are here.
+// item is one thing to tell: the reply to a call, or news of a session; or
+// nothing, which says that we are here. It becomes part of a message when it is
+// sent.
 type item struct {
-	reply   *polymathv1.Reply
-	job     *polymath.Job // of reply: its picture is made when it is sent
-	late    bool          // job has no more than its ID: it is read then, too
+	answer   bool // to call; the call's kind says which of the following
+	existing bool // the job id was there before
+	late     bool // job has no more than its ID: it is read when it is sent
+	lazy     bool // nobody waits for it
+
+	call    uint64
+	err     *polymathv1.Error
+	id      polymath.JobID // of the job that was submitted
+	job     *polymath.Job  // to be shown
 	working uint64
-	grant   *polymathv1.Grant
-	retired *polymathv1.Retired
-	closed  []byte
-	lazy    bool // nobody waits for it
+	session polymath.Ref   // that was joined, or that has the news
+	news    node.SeatEvent // nil: none
 }
 
 func newOutbox(limit int) *outbox {
@@ -63,12 +78,12 @@ func newOutbox(limit int) *outbox {
 // size is about how many bytes an item takes on the wire and in memory.
 func (i *item) size() int {
 	const fixed = 128
-	n := fixed + len(i.reply.GetError().GetMessage())
+	n := fixed + len(i.err.GetMessage())
 	if i.job != nil {
 		n += len(i.job.Result) + len(i.job.Input)
 	}
-	if i.grant != nil {
-		n += len(i.grant.GetInput())
+	if g, ok := i.news.(node.Granted); ok {
+		n += len(g.Lease.Input)
 	}
 	return n
 }
@@ -120,7 +135,7 @@ func (o *outbox) sent(items []item) {
 	clear(items)
 	o.mu.Lock()
 	o.inFlight = 0
-	if cap(items) <= keptItems {
+	if kept(cap(items), len(items)) {
 		o.spare = items[:0]
 	}
 	o.mu.Unlock()
@@ -144,41 +159,76 @@ func signal(c chan struct{}) {
 // message makes a message of items, and gives those back for which it has no
 // room: answers may be larger than what they were made of.
 func (s *Server) message(items []item) (m *polymathv1.Replies, rest []item) {
-	m = &polymathv1.Replies{}
+	m, slab := s.empty(items)
 	size := 0
 	for i := range items {
 		if size > messageBytes {
 			return m, items[i:]
 		}
 		it := &items[i]
-		if it.job != nil {
-			s.show(it)
-			size += len(it.reply.GetPicture().GetAnswer())
+		if it.answer {
+			r := s.reply(it, slab)
+			m.Replies = append(m.Replies, r)
+			size += len(r.GetPicture().GetAnswer())
 		}
 		size += it.size()
-		switch {
-		case it.reply != nil:
-			m.Replies = append(m.Replies, it.reply)
-		case it.grant != nil:
-			m.Grants = append(m.Grants, it.grant)
-		case it.retired != nil:
-			m.Retired = append(m.Retired, it.retired)
-		case it.closed != nil:
-			m.Closed = append(m.Closed, it.closed)
+		switch news := it.news.(type) {
+		case node.Granted:
+			m.Grants = append(m.Grants, slab.Grant(it.session, &news.Lease))
+		case node.Retired:
+			m.Retired = append(m.Retired, &polymathv1.Retired{Session: wire.Session(it.session), Token: wire.Token(news.Token)})
+		case node.Closed:
+			m.Closed = append(m.Closed, wire.Session(it.session))
 		}
 	}
 	return m, nil
 }
 
-// show makes the picture of a reply's job.
-func (s *Server) show(i *item) {
+// empty makes a message with room for items.
+func (*Server) empty(items []item) (*polymathv1.Replies, *wire.Slab) {
+	replies, grants := 0, 0
+	for i := range items {
+		if items[i].answer {
+			replies++
+		} else if _, ok := items[i].news.(node.Granted); ok {
+			grants++
+		}
+	}
+	m := &polymathv1.Replies{}
+	if replies > 0 {
+		m.Replies = make([]*polymathv1.Reply, 0, replies)
+	}
+	if grants > 0 {
+		m.Grants = make([]*polymathv1.Grant, 0, grants)
+	}
+	return m, wire.NewSlab(replies, grants)
+}
+
+// reply makes the reply of an item.
+func (s *Server) reply(i *item, slab *wire.Slab) *polymathv1.Reply {
+	r := slab.Reply(i.call)
+	r.Error, r.Existing = i.err, i.existing
+	if !i.id.IsZero() {
+		r.Job = slab.Job(i.id)
+	}
+	if !i.session.IsZero() {
+		r.Session = wire.Session(i.session)
+	}
+	if i.job != nil {
+		s.show(i, r)
+	}
+	return r
+}
+
+// show makes the picture of an item's job.
+func (s *Server) show(i *item, r *polymathv1.Reply) {
 	if i.late {
 		job, working, err := s.service.Node().Job(i.job.ID)
 		if err != nil {
-			i.reply.Error = s.refusal(err)
+			r.Error = s.refusal(err)
 			return
 		}
 		i.job, i.working = &job, working
 	}
-	i.reply.Picture = s.picture(i.job, i.working)
+	r.Picture = s.picture(i.job, i.working)
 }

@@ -199,16 +199,11 @@ func (st *stream) end() {
 
 // post hears what there is to tell a worker of this stream.
 func (st *stream) post(session polymath.Ref, e node.SeatEvent) {
-	switch e := e.(type) {
-	case node.Granted:
-		st.out.put(item{grant: wire.Grant(session, &e.Lease)})
-	case node.Retired:
-		st.out.put(item{retired: &polymathv1.Retired{Session: wire.Session(session), Token: wire.Token(e.Token)}})
-	case node.Closed:
+	if _, closed := e.(node.Closed); closed {
 		st.server.service.Catalog().Retract(st.sessions[session])
 		delete(st.sessions, session)
-		st.out.put(item{closed: wire.Session(session)})
 	}
+	st.out.put(item{session: session, news: e})
 }
 
 // take does what a message asks for: everything in one batch, after what can
@@ -243,7 +238,7 @@ func (st *stream) take(m *polymathv1.Calls) {
 		st.work(b, m)
 	})
 	clear(specs) // what was submitted was copied
-	if cap(specs) <= keptItems {
+	if kept(cap(specs), len(specs)) {
 		st.specs = specs
 	}
 }
@@ -273,8 +268,8 @@ func (st *stream) readAhead(m *polymathv1.Calls) {
 // which is then its answer.
 func (st *stream) owe(call uint64) bool {
 	if st.owed >= maxOwed {
-		st.out.put(item{reply: &polymathv1.Reply{Call: call, Error: wire.Error(polymath.Errorf(polymath.Overloaded,
-			"%d calls of this stream are not answered yet: ask for less at a time", maxOwed))}})
+		st.out.put(item{answer: true, call: call, err: wire.Error(polymath.Errorf(polymath.Overloaded,
+			"%d calls of this stream are not answered yet: ask for less at a time", maxOwed))})
 		return false
 	}
 	st.owed++
@@ -282,16 +277,16 @@ func (st *stream) owe(call uint64) bool {
 }
 
 // reply answers a call.
-func (st *stream) reply(i item) {
+func (st *stream) reply(call uint64, i item) {
 	st.owed--
-	if !st.over {
+	if i.answer, i.call = true, call; !st.over {
 		st.out.put(i)
 	}
 }
 
 // done answers a call with nothing but its error.
 func (st *stream) done(call uint64, err error) {
-	st.reply(item{reply: &polymathv1.Reply{Call: call, Error: st.server.refusal(err)}})
+	st.reply(call, item{err: st.server.refusal(err)})
 }
 
 func (st *stream) submit(b *node.Batch, call uint64, p *prepared) {
@@ -303,7 +298,7 @@ func (st *stream) submit(b *node.Batch, call uint64, p *prepared) {
 			st.done(call, err)
 			return
 		}
-		st.reply(item{reply: &polymathv1.Reply{Call: call, Job: id.String(), Existing: existing}})
+		st.reply(call, item{id: id, existing: existing})
 	})
 }
 
@@ -321,7 +316,7 @@ func (st *stream) get(b *node.Batch, c *polymathv1.JobCall) {
 		st.done(c.GetCall(), err)
 		return
 	}
-	st.reply(item{reply: &polymathv1.Reply{Call: c.GetCall()}, job: &job, working: working})
+	st.reply(c.GetCall(), item{job: &job, working: working})
 }
 
 func (st *stream) wait(b *node.Batch, c *polymathv1.JobCall) {
@@ -343,7 +338,7 @@ func (st *stream) wait(b *node.Batch, c *polymathv1.JobCall) {
 	st.waits[call] = func() {}
 	stop, err := b.Wait(id, func(job polymath.Job) {
 		st.stopWait(call)
-		st.reply(item{reply: &polymathv1.Reply{Call: call}, job: &job})
+		st.reply(call, item{job: &job})
 	})
 	if err != nil {
 		st.stopWait(call)

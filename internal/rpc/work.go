@@ -88,7 +88,7 @@ func (st *stream) join(b *node.Batch, j *polymathv1.Join) {
 			b.Detach(s, st.route)
 		default:
 			st.sessions[s] = declared
-			st.reply(item{reply: &polymathv1.Reply{Call: call, Session: wire.Session(s)}})
+			st.reply(call, item{session: s})
 		}
 	}
 	if len(j.GetSession()) == 0 {
@@ -163,7 +163,7 @@ func (st *stream) report(b *node.Batch, r *polymathv1.Report) {
 	b.Propose(cmd, func(err error) {
 		delete(st.reported, t)
 		// The worker goes on without it.
-		st.reply(item{reply: &polymathv1.Reply{Call: call, Error: st.server.refusal(err)}, lazy: err == nil})
+		st.reply(call, item{err: st.server.refusal(err), lazy: err == nil})
 	})
 }
 

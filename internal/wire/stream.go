@@ -23,7 +23,8 @@ const Protocol = "polymath-stream/1"
 const (
 	lengthBytes = 4
 	bufferBytes = 64 << 10  // of reading; and what is believed of a length before it comes
-	keptBytes   = 256 << 10 // of a buffer that is used again
+	keptBytes   = 256 << 10 // of the buffer of sending, which is used again, unless
+	wellUsed    = 4         // the last message needed so large a part of it
 )
 
 // Stream carries messages over a connection of its own. One goroutine at a
@@ -32,7 +33,8 @@ type Stream struct {
 	conn    net.Conn
 	in      *bufio.Reader
 	silence time.Duration
-	message []byte // received
+	message []byte // being received
+	decoder decoder
 	out     []byte
 }
 
@@ -52,12 +54,12 @@ func NewStream(conn net.Conn, in *bufio.Reader, silence time.Duration) *Stream {
 
 // Send sends a message.
 func (s *Stream) Send(m proto.Message) error {
-	out, err := proto.MarshalOptions{}.MarshalAppend(append(s.out[:0], make([]byte, lengthBytes)...), m)
+	out, err := encode(append(s.out[:0], 0, 0, 0, 0), m) // lengthBytes
 	if err != nil {
 		return err
 	}
 	binary.BigEndian.PutUint32(out, uint32(len(out)-lengthBytes))
-	if s.out = out; cap(out) > keptBytes {
+	if s.out = out; cap(out) > max(keptBytes, wellUsed*len(out)) {
 		s.out = nil
 	}
 	_, err = s.conn.Write(out)
@@ -66,7 +68,8 @@ func (s *Stream) Send(m proto.Message) error {
 
 // Receive reads the next message into m. The error is io.EOF when the other
 // side closed the connection between two messages, and TooLarge when a message
-// has more than MaxMessageBytes.
+// has more than MaxMessageBytes. What m has of bytes is part of one piece of
+// memory: who keeps some of them for long copies them.
 func (s *Stream) Receive(m proto.Message) error {
 	if err := s.conn.SetReadDeadline(time.Now().Add(s.silence)); err != nil {
 		return err
@@ -85,11 +88,10 @@ func (s *Stream) Receive(m proto.Message) error {
 		}
 		return err
 	}
-	if err := proto.Unmarshal(s.message, m); err != nil {
+	err := s.decoder.decode(s.message, m)
+	s.message = nil // it is m's
+	if err != nil {
 		return polymath.Errorf(polymath.InvalidArgument, "a message cannot be read: %w", err)
-	}
-	if cap(s.message) > keptBytes {
-		s.message = nil
 	}
 	return nil
 }
@@ -100,7 +102,7 @@ func (s *Stream) read(n int) error {
 	s.message = s.message[:0]
 	for len(s.message) < n {
 		have := len(s.message)
-		step := min(n-have, max(bufferBytes, have))
+		step := min(n-have, max(bufferBytes, 3*have))
 		if cap(s.message) < have+step {
 			s.message = append(make([]byte, 0, have+step), s.message...)
 		}

@@ -12,8 +12,9 @@ import (
 
 // Sizes on the wire, in bytes.
 const (
-	refBytes   = 4 + 8 + 4 // epoch, position, ordinal, little endian
-	tokenBytes = 1 + refBytes
+	refBytes = 4 + 8 + 4 // epoch, position, ordinal, little endian
+	// TokenBytes is of a token.
+	TokenBytes = 1 + refBytes
 )
 
 // MaxMessageBytes bounds one message of a stream.
@@ -31,14 +32,15 @@ func ParseSession(b []byte) (polymath.Ref, error) {
 }
 
 // Token writes a token.
-func Token(t polymath.Token) []byte {
-	return appendRef(append(make([]byte, 0, tokenBytes), t.Shard), t.Ref)
-}
+func Token(t polymath.Token) []byte { return AppendToken(make([]byte, 0, TokenBytes), t) }
+
+// AppendToken appends a token as Token writes it.
+func AppendToken(b []byte, t polymath.Token) []byte { return appendRef(append(b, t.Shard), t.Ref) }
 
 // ParseToken reads what Token wrote.
 func ParseToken(b []byte) (polymath.Token, error) {
-	if len(b) != tokenBytes {
-		return polymath.Token{}, polymath.Errorf(polymath.InvalidArgument, "a token has %d bytes, not %d", tokenBytes, len(b))
+	if len(b) != TokenBytes {
+		return polymath.Token{}, polymath.Errorf(polymath.InvalidArgument, "a token has %d bytes, not %d", TokenBytes, len(b))
 	}
 	return polymath.Token{Shard: b[0], Ref: ref(b[1:])}, nil
 }
@@ -88,16 +90,7 @@ func Code(name string) polymath.Code {
 	return polymath.Internal
 }
 
-// Grant writes a lease for the worker of a session.
-func Grant(session polymath.Ref, l *polymath.Lease) *polymathv1.Grant {
-	return &polymathv1.Grant{
-		Session: Session(session), Token: Token(l.Token), Job: l.Job.String(), Function: l.Function, Input: l.Input,
-		From: l.Interval.From, To: l.Interval.To, Attempt: l.Attempt, Micros: l.Micros,
-		LongestRun: l.LongestRun, Speculative: l.Speculative,
-	}
-}
-
-// ParseGrant reads what Grant wrote.
+// ParseGrant reads what Slab.Grant wrote.
 func ParseGrant(g *polymathv1.Grant) (polymath.Lease, error) {
 	l := polymath.Lease{
 		Function: g.GetFunction(), Input: g.GetInput(), Interval: polymath.Interval{From: g.GetFrom(), To: g.GetTo()},

@@ -33,7 +33,7 @@ func TestRoundTrips(t *testing.T) {
 			Attempt:  rapid.Uint32().Draw(t, "attempt"), Micros: rapid.Uint64().Draw(t, "micros"),
 			LongestRun: rapid.Uint32().Draw(t, "longest"), Speculative: rapid.Bool().Draw(t, "speculative"),
 		}
-		if got, err := ParseGrant(Grant(r, &l)); err != nil || !reflect.DeepEqual(got, l) {
+		if got, err := ParseGrant(new(Slab).Grant(r, &l)); err != nil || !reflect.DeepEqual(got, l) {
 			t.Errorf("lease %+v: %+v, %v", l, got, err)
 		}
 	})
@@ -63,7 +63,7 @@ func TestRefused(t *testing.T) {
 		if _, err := ParseSession(b); (err == nil) != (n == refBytes) {
 			t.Errorf("a session of %d bytes: %v", n, err)
 		}
-		if _, err := ParseToken(b); (err == nil) != (n == tokenBytes) {
+		if _, err := ParseToken(b); (err == nil) != (n == TokenBytes) {
 			t.Errorf("a token of %d bytes: %v", n, err)
 		}
 		if _, err := ParseGrant(&polymathv1.Grant{Token: b, Job: "j00"}); err == nil {
@@ -76,8 +76,8 @@ func TestRefused(t *testing.T) {
 // else is an error.
 func FuzzParse(f *testing.F) {
 	f.Add(make([]byte, refBytes))
-	f.Add(make([]byte, tokenBytes))
-	if g, err := proto.Marshal(Grant(polymath.Ref{}, &polymath.Lease{Function: "f"})); err == nil {
+	f.Add(make([]byte, TokenBytes))
+	if g, err := proto.Marshal(new(Slab).Grant(polymath.Ref{}, &polymath.Lease{Function: "f"})); err == nil {
 		f.Add(g)
 	}
 	if e, err := proto.Marshal(Error(polymath.Errorf(polymath.NotFound, "no"))); err == nil {
@@ -93,7 +93,7 @@ func FuzzParse(f *testing.F) {
 		var g polymathv1.Grant
 		if proto.Unmarshal(data, &g) == nil {
 			if l, err := ParseGrant(&g); err == nil {
-				again, err := ParseGrant(Grant(polymath.Ref{}, &l))
+				again, err := ParseGrant(new(Slab).Grant(polymath.Ref{}, &l))
 				if err != nil || !reflect.DeepEqual(again, l) {
 					t.Errorf("%+v became %+v, %v", l, again, err)
 				}
