@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/polymath-run/polymath"
 	"github.com/polymath-run/polymath/internal/balance/admin"
+	"github.com/polymath-run/polymath/internal/balance/pick"
 )
 
 // defaultAdmin is where a balancer on this machine is asked.
@@ -160,7 +162,10 @@ func (o *balancer) resumeCommand() *cobra.Command {
 func (o *balancer) weightCommand() *cobra.Command {
 	cmd := o.command("weight URL N", "Change the share of an upstream", [2]int{2, 2}, func(cmd *cobra.Command, c *admin.Client, args []string) error {
 		weight, err := strconv.Atoi(args[1])
-		if err != nil {
+		switch {
+		case errors.Is(err, strconv.ErrRange):
+			return polymath.Errorf(polymath.InvalidArgument, "the weight %.20s is out of range: it must be from 0 to %d", args[1], pick.MaxWeight)
+		case err != nil:
 			return polymath.Errorf(polymath.InvalidArgument, "the weight %.20q is no whole number", args[1])
 		}
 		u, err := c.Change(cmd.Context(), args[0], admin.Patch{Weight: &weight}, 0)
