@@ -48,6 +48,10 @@ type Committer struct {
 	once sync.Once     // closes stop
 	dead chan struct{} // closed when the log fails
 
+	requests sync.Pool  // of *request, for use again
+	taken    []*request // what run commits, or the room of it; owned by run
+	batched  []Record   // room of commit for a batch; owned by run
+
 	mu      sync.Mutex // guards what follows
 	queue   []*request
 	queued  int           // bytes in queue
@@ -63,13 +67,6 @@ type Committer struct {
 	stamp Stamp
 	limit int // MaxPayload of the log, less the stamp
 	batch int // MaxBatch of the log
-}
-
-// request is one waiting append.
-type request struct {
-	record Record
-	err    error
-	done   chan struct{} // closed when record.Index or err is set
 }
 
 // NewCommitter starts a committer, which owns the log from now on.
@@ -92,6 +89,7 @@ func NewStampedCommitter(l *Log, s Stamp) *Committer {
 		limit: l.MaxPayload() - s.Bytes,
 		batch: l.MaxBatch(),
 	}
+	c.requests.New = newRequest
 	go c.run()
 	return c
 }
@@ -108,7 +106,8 @@ func (c *Committer) Append(ctx context.Context, group uint32, payload []byte) (u
 		return 0, fmt.Errorf("%w: %w: payload of %d bytes, at most %d", ErrNotAppended, ErrTooLarge, len(payload), c.limit)
 	}
 	stamped := make([]byte, c.stamp.Bytes, c.stamp.Bytes+len(payload))
-	r := &request{record: Record{Group: group, Payload: append(stamped, payload...)}, done: make(chan struct{})}
+	r := c.requests.Get().(*request)
+	r.record = Record{Group: group, Payload: append(stamped, payload...)}
 	if err := c.enqueue(ctx, r); err != nil {
 		return 0, fmt.Errorf("%w: %w", ErrNotAppended, err)
 	}
@@ -124,7 +123,10 @@ func (c *Committer) Append(ctx context.Context, group uint32, payload []byte) (u
 		}
 		return 0, fmt.Errorf("wal: append, outcome unknown: %w", ctx.Err())
 	}
-	return r.record.Index, r.err
+	index, err := r.record.Index, r.err
+	r.record, r.err = Record{}, nil
+	c.requests.Put(r) // nobody else knows it any more
+	return index, err
 }
 
 // enqueue waits for room in the queue.
@@ -191,41 +193,30 @@ func (c *Committer) run() {
 			stopped = true
 		}
 		runtime.Gosched() // those just woken append again now, not one batch later
-		for rest := c.take(); len(rest) > 0; {
-			n := c.fitting(rest)
+		c.take()
+		for rest := c.taken; len(rest) > 0; {
+			n := fitting(rest, c.batch)
 			c.commit(rest[:n])
 			rest = rest[n:]
 		}
+		clear(c.taken) // they are their callers' again
 	}
 }
 
-// take empties the queue into the caller's hands.
-func (c *Committer) take() []*request {
+// take makes the queue what is taken, and the room of what was taken before the
+// queue.
+func (c *Committer) take() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	taken := c.queue
-	c.queue, c.queued = nil, 0
+	c.taken, c.queue, c.queued = c.queue, c.taken[:0], 0
 	announce(&c.room)
-	return taken
-}
-
-// fitting is how many of the requests one batch of the log can hold.
-func (c *Committer) fitting(requests []*request) int {
-	size := 0
-	for i, r := range requests {
-		size += Span(len(r.record.Payload))
-		if size > c.batch {
-			return i
-		}
-	}
-	return len(requests)
 }
 
 // commit makes requests durable as one batch and wakes those who wait.
 func (c *Committer) commit(requests []*request) {
-	records := make([]Record, len(requests))
-	for i, r := range requests {
-		records[i] = r.record
+	records := c.batched[:0]
+	for _, r := range requests {
+		records = append(records, r.record)
 	}
 	err := c.store(records)
 	if err == nil {
@@ -237,8 +228,10 @@ func (c *Committer) commit(requests []*request) {
 		if r.err = err; err == nil {
 			r.record.Index = records[i].Index
 		}
-		close(r.done)
+		r.done <- struct{}{}
 	}
+	clear(records) // the tail keeps payloads as long as anybody needs them
+	c.batched = records
 }
 
 // store gives records their indexes and stamps, appends and syncs. It proves

@@ -311,9 +311,9 @@ func TestTail(t *testing.T) {
 	ring := tail{next: 1}
 	half := make([]byte, tailBytes/2)
 	ring.push([]Record{{Index: 1, Payload: half}, {Index: 2}, {Index: 3}})
-	early := ring.read(1, tailBytes)
-	if len(early) != 3 || len(ring.read(2, 1)) != 2 || len(ring.read(1, 1)) != 1 {
-		t.Fatalf("reads %d, %d, %d records", len(early), len(ring.read(2, 1)), len(ring.read(1, 1)))
+	early := ring.read(2, tailBytes)
+	if len(early) != 2 || len(ring.read(3, 1)) != 1 || len(ring.read(1, 1)) != 1 {
+		t.Fatalf("reads %d, %d, %d records", len(early), len(ring.read(3, 1)), len(ring.read(1, 1)))
 	}
 	ring.push([]Record{{Index: 4, Payload: half}})
 	if ring.read(1, 1) != nil || ring.read(2, 1)[0].Index != 2 {
@@ -323,8 +323,48 @@ func TestTail(t *testing.T) {
 	if ring.read(4, 1) != nil || ring.read(5, 1)[0].Index != 5 {
 		t.Fatal("the newest record must stay, however large")
 	}
-	indexes := []uint64{early[0].Index, early[1].Index, early[2].Index}
-	if !slices.Equal(indexes, []uint64{1, 2, 3}) {
+	if indexes := []uint64{early[0].Index, early[1].Index}; !slices.Equal(indexes, []uint64{2, 3}) {
 		t.Fatalf("a read changed under its reader: %v", indexes)
+	}
+}
+
+// TestTailReads every record of a tail of many chunks, from every place, with
+// payloads from none to more than a chunk, and what is not there is the oldest.
+func TestTailReads(t *testing.T) {
+	ring := tail{next: 1}
+	for len(ring.chunks) < 20 || ring.read(1, 1) != nil {
+		batch := make([]Record, 1+ring.next%300)
+		for i := range batch {
+			index := ring.next + uint64(i)
+			batch[i].Index, batch[i].Payload = index, make([]byte, index*index%700)
+			if index%2000 == 0 {
+				batch[i].Payload = make([]byte, chunkBytes+1)
+			}
+		}
+		ring.push(batch)
+	}
+	oldest, sum := uint64(0), 0
+	for from := uint64(1); from < ring.next; from++ {
+		records := ring.read(from, 1000)
+		if records == nil && oldest == 0 {
+			continue
+		}
+		if oldest == 0 {
+			oldest = from
+		}
+		size := 0
+		for i, r := range records {
+			if r.Index != from+uint64(i) || size >= 1000 {
+				t.Fatalf("record %d from %d is %d, after %d bytes", i, from, r.Index, size)
+			}
+			size += len(r.Payload)
+		}
+		if len(records) == 0 || cap(records) != len(records) {
+			t.Fatalf("from %d: %d records in room for %d", from, len(records), cap(records))
+		}
+		sum += len(records[0].Payload) + recordBytes
+	}
+	if sum != ring.bytes || sum > tailBytes || sum < tailBytes-2*chunkBytes {
+		t.Fatalf("%d bytes from record %d on, counted as %d", sum, oldest, ring.bytes)
 	}
 }

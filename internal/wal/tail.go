@@ -9,43 +9,62 @@ const (
 	tailBytes = 4 << 20
 	// recordBytes is what a record costs in memory beside its payload.
 	recordBytes = 48
+	// chunkRecords and chunkBytes end a chunk. What is dropped lives on until
+	// the last of its chunk is, so chunks are small beside the tail.
+	chunkRecords = 256
+	chunkBytes   = tailBytes / 8
 )
 
-// tail is the newest durable records. Elements are never overwritten, only
-// left behind, so that readers may share the array.
+// tail is the newest durable records, in chunks that are filled in turn.
+// Elements are never overwritten, only left behind, so that readers may share
+// them.
 type tail struct {
-	next    uint64 // index after the last record
-	bytes   int
-	records []Record // the last of them has index next-1
+	next   uint64     // index after the last record
+	bytes  int        // of all records
+	chunks [][]Record // oldest first, none of them empty
+	newest int        // bytes put into the last chunk
 }
 
 // push adds records, the first of which has index next, and drops the oldest
 // beyond tailBytes.
 func (t *tail) push(records []Record) {
-	t.records = append(t.records, records...)
-	t.next += uint64(len(records))
 	for _, r := range records {
+		last := len(t.chunks) - 1
+		if last < 0 || len(t.chunks[last]) == cap(t.chunks[last]) || t.newest >= chunkBytes {
+			t.chunks = append(t.chunks, make([]Record, 0, chunkRecords))
+			t.newest = 0
+			last++
+		}
+		t.chunks[last] = append(t.chunks[last], r)
+		t.newest += len(r.Payload) + recordBytes
 		t.bytes += len(r.Payload) + recordBytes
 	}
-	drop := 0
-	for ; t.bytes > tailBytes && drop < len(t.records)-1; drop++ {
-		t.bytes -= len(t.records[drop].Payload) + recordBytes
+	t.next += uint64(len(records))
+	for t.bytes > tailBytes && (len(t.chunks) > 1 || len(t.chunks[0]) > 1) {
+		t.bytes -= len(t.chunks[0][0].Payload) + recordBytes
+		if t.chunks[0] = t.chunks[0][1:]; len(t.chunks[0]) == 0 {
+			t.chunks[0] = nil // or the list would keep it alive
+			t.chunks = t.chunks[1:]
+		}
 	}
-	t.records = t.records[drop:]
 }
 
 // read returns records from an index below next on, nil if it is not there any
-// more: at least one, and no more after limit bytes of payload.
+// more: at least one, no more after limit bytes of payload, and none of another
+// chunk.
 func (t *tail) read(from uint64, limit int) []Record {
-	age := t.next - from
-	if age > uint64(len(t.records)) {
-		return nil
-	}
-	records := t.records[uint64(len(t.records))-age:]
-	for i, r := range records {
-		if limit -= len(r.Payload); limit <= 0 {
-			return records[: i+1 : i+1]
+	for _, chunk := range slices.Backward(t.chunks) { // who keeps up needs the last one
+		first := chunk[0].Index
+		if first > from {
+			continue
 		}
+		records := chunk[from-first:]
+		for i, r := range records {
+			if limit -= len(r.Payload); limit <= 0 {
+				return records[: i+1 : i+1]
+			}
+		}
+		return slices.Clip(records)
 	}
-	return slices.Clip(records)
+	return nil
 }
