@@ -141,7 +141,7 @@ func decode(text []byte, into any) (places, error) {
 	case errors.Is(err, io.EOF): // nothing in it
 		return nil, nil
 	case err != nil:
-		return nil, polymath.Errorf(polymath.InvalidArgument, "%w", err)
+		return nil, unreadable(err)
 	}
 	if err := d.Decode(&more); !errors.Is(err, io.EOF) {
 		return nil, polymath.Errorf(polymath.InvalidArgument, "there is a second document, or something that is no YAML, behind the first")
@@ -151,6 +151,20 @@ func decode(text []byte, into any) (places, error) {
 		return r.lines, nil
 	}
 	return r.lines, r.read(document.Content[0], reflect.ValueOf(into).Elem(), "")
+}
+
+// unreadable is the error for what is no YAML. The library names the line but
+// where it is the first.
+func unreadable(err error) error {
+	what, ok := strings.CutPrefix(err.Error(), "yaml: ")
+	switch {
+	case strings.HasPrefix(what, "unknown anchor"): // wherever it is
+		return polymath.Errorf(polymath.InvalidArgument, "%s: anchors and aliases are not understood: write it out", what)
+	case ok && !strings.HasPrefix(what, "line "):
+		return polymath.Errorf(polymath.InvalidArgument, "yaml: line 1: %s", what)
+	default:
+		return polymath.Errorf(polymath.InvalidArgument, "%w", err)
+	}
 }
 
 // reader walks a file and a type side by side.
