@@ -131,7 +131,8 @@ func put(tx *bolt.Tx, in bucket, records []record) error {
 	table.FillPercent = fillPercent
 	byKey := func(x, y record) int { return bytes.Compare(x.key, y.key) }
 	if !slices.IsSortedFunc(records, byKey) {
-		records = slices.SortedFunc(slices.Values(records), byKey) // a copy: readers have the batch, too
+		records = slices.Clone(records) // readers have the batch, too
+		slices.SortFunc(records, byKey)
 	}
 	for _, r := range records {
 		if err := table.Put(r.key, r.value); err != nil {

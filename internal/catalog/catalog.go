@@ -30,6 +30,7 @@ type Catalog struct {
 // entry is a declared function and how many sessions declare it now.
 type entry struct {
 	function remote.Function
+	public   function.Function // the same, as Get returns it
 	sessions int
 }
 
@@ -46,9 +47,9 @@ func (c *Catalog) Get(name string) (function.Function, error) {
 	}
 	c.mu.RLock()
 	e := c.declared[name]
-	var f remote.Function
+	var f function.Function
 	if e != nil {
-		f = e.function // another session may declare it anew
+		f = e.public // another session may declare it anew
 	}
 	c.mu.RUnlock()
 	if e != nil {
@@ -105,6 +106,7 @@ func (c *Catalog) Declare(all []remote.Declaration) error {
 			c.declared[d.Name] = e
 		}
 		e.function = remote.Function{Declaration: d}
+		e.public = e.function
 		e.sessions++
 	}
 	c.shrink()

@@ -74,11 +74,12 @@ func (b *bucket[T]) remove(x T) bool {
 // needs new room.
 const shortList = 32
 
-// cut takes one out of a list. The first of a long one leaves its place unused.
+// cut takes one out of a list. Of a long one the shorter part moves.
 func cut[T any](all []T, i int) []T {
-	if i > 0 || len(all) <= shortList {
+	if i >= len(all)/2 || len(all) <= shortList {
 		return slices.Delete(all, i, i+1)
 	}
+	copy(all[1:i+1], all[:i])
 	clear(all[:1])
 	return all[1:]
 }

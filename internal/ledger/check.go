@@ -138,7 +138,7 @@ func (c *checker) options(j *job) {
 		c.want(false, "job %v will miss its deadline", j.ref)
 	}
 	if x != nil && x.key != [16]byte{} {
-		if c.keys++; c.l.keys.known[x.key] != livePlace(j.ref) {
+		if c.keys++; !c.l.keys.leads(x.key, livePlace(j.ref)) {
 			c.want(false, "the key of job %v is not known", j.ref)
 		}
 	}
@@ -277,8 +277,9 @@ func (c *checker) shares() {
 func (c *checker) past() {
 	k := &c.l.keys
 	c.want(k.line.count <= maxPastKeys, "%d past keys", k.line.count)
+	c.want(len(k.known)+len(k.free) == len(k.slots), "%d keys and %d free slots of %d", len(k.known), len(k.free), len(k.slots))
 	for i := range k.line.count {
-		c.want(k.known[k.line.at(i).key] == keyPlace(k.first)+keyPlace(i), "a past key is not at its place")
+		c.want(k.leads(k.line.at(i).key, keyPlace(k.first)+keyPlace(i)), "a past key is not at its place")
 	}
 	last := mark{upto: k.first}
 	for _, m := range k.marks {

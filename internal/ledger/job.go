@@ -41,6 +41,7 @@ type job struct {
 type extra struct {
 	notBefore, deadline int64 // Unix milliseconds, 0: none
 	key, body           [16]byte
+	slot                keySlot // of key
 }
 
 // run is the part of a job that exists once it started: a cursor, what was
@@ -218,7 +219,7 @@ func (l *Ledger) admit(j *job) {
 	l.functions[j.function].jobs++
 	if x := j.extra; x != nil {
 		if x.key != [16]byte{} {
-			l.keys.known[x.key] = livePlace(j.ref)
+			x.slot = l.keys.enter(x.key, livePlace(j.ref))
 		}
 		if j.delayed {
 			l.timers.add(timer{due: x.notBefore, kind: timerStart, job: j.ref})

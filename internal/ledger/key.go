@@ -18,11 +18,17 @@ const (
 // them all, because nearly every job looks for a key that is not there: it has
 // no pointers, so that a million keys are nothing to the garbage collector.
 type keyring struct {
-	known map[[16]byte]keyPlace
+	known map[[16]byte]keySlot
+	slots []keyPlace // of the keys known, and those of free
+	free  []keySlot
 	line  keyLine // of finished jobs, oldest first
 	first uint64  // number of the first of line
 	marks []mark  // which of line expire when, soonest first
 }
+
+// keySlot is where the place of a key is noted for as long as it is known: so
+// that the job of a key can end without looking for it among a million.
+type keySlot uint32
 
 // keyPlace is where to look for a key's job: a number in line, or liveKey and
 // the bucket of a job that is unfinished.
@@ -90,16 +96,17 @@ type mark struct {
 }
 
 func newKeyring() keyring {
-	return keyring{known: make(map[[16]byte]keyPlace)}
+	return keyring{known: make(map[[16]byte]keySlot)}
 }
 
 // find looks for the job that a key led to, and what was asked for with it.
 func (k *keyring) find(l *Ledger, key [16]byte) (job polymath.Ref, body [16]byte, found bool) {
-	at, found := k.known[key]
-	switch {
-	case !found:
+	slot, found := k.known[key]
+	if !found {
 		return job, body, false
-	case at < liveKey:
+	}
+	at := k.slots[slot]
+	if at < liveKey {
 		p := k.line.at(int(uint64(at) - k.first))
 		return p.job, p.body, true
 	}
@@ -109,6 +116,12 @@ func (k *keyring) find(l *Ledger, key [16]byte) (job polymath.Ref, body [16]byte
 		}
 	}
 	return job, body, false
+}
+
+// leads reports whether a key is known by a place.
+func (k *keyring) leads(key [16]byte, at keyPlace) bool {
+	slot, known := k.known[key]
+	return known && k.slots[slot] == at
 }
 
 // answer is what a submission with a key that is known gets.
@@ -135,23 +148,40 @@ func (l *Ledger) Keyed(key [16]byte) (polymath.JobID, bool) {
 
 // retire moves the key of a job that ended from the live ones to the past.
 func (k *keyring) retire(j *job) {
-	k.add(pastKey{key: j.extra.key, body: j.extra.body, job: j.ref})
+	k.slots[j.extra.slot] = keyPlace(k.end())
+	k.line.push(pastKey{key: j.extra.key, body: j.extra.body, job: j.ref})
 	if k.line.count > maxPastKeys {
 		k.dropOldest()
 	}
 }
 
+// add makes a past key known that a restored image has.
 func (k *keyring) add(p pastKey) {
-	k.known[p.key] = keyPlace(k.end())
+	k.enter(p.key, keyPlace(k.end()))
 	k.line.push(p)
+}
+
+// enter makes a key known, which leads to a place.
+func (k *keyring) enter(key [16]byte, at keyPlace) keySlot {
+	slot := keySlot(len(k.slots))
+	if last := len(k.free) - 1; last >= 0 {
+		slot, k.free = k.free[last], k.free[:last]
+		k.slots[slot] = at
+	} else {
+		k.slots = append(k.slots, at)
+	}
+	k.known[key] = slot
+	return slot
 }
 
 // end is the number of the next past key.
 func (k *keyring) end() uint64 { return k.first + uint64(k.line.count) }
 
 func (k *keyring) dropOldest() {
-	if key := k.line.at(0).key; k.known[key] == keyPlace(k.first) {
+	key := k.line.at(0).key
+	if slot, known := k.known[key]; known && k.slots[slot] == keyPlace(k.first) {
 		delete(k.known, key)
+		k.free = append(k.free, slot)
 	}
 	k.line.pop()
 	k.first++

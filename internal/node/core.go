@@ -194,7 +194,10 @@ func (c *Core) Apply(r journal.Record) error {
 	c.deliver()
 	for i := range c.fx.Finished {
 		job := &c.fx.Finished[i]
-		waiters := c.waits[job.ID]
+		waiters, some := c.waits[job.ID]
+		if !some {
+			continue
+		}
 		delete(c.waits, job.ID) // first: those who are told may stop, which changes the list
 		for _, w := range waiters {
 			if w.tell != nil {

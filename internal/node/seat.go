@@ -96,8 +96,14 @@ func (c *Core) InFlight(id polymath.JobID) uint64 { return c.keep.inFlight(id) }
 
 // deliver hands the last entry's grants and ends to the seats here.
 func (c *Core) deliver() {
+	var last polymath.Ref // most grants of an entry are for one session
+	here := false
 	for i := range c.fx.Grants {
-		if g := &c.fx.Grants[i]; c.seats[g.Session] {
+		g := &c.fx.Grants[i]
+		if g.Session != last {
+			last, here = g.Session, c.seats[g.Session]
+		}
+		if here {
 			c.cfg.Deliver(g.Session, Granted{g.Lease})
 		}
 	}
