@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// overwritable is a file of eight blocks of ones, synced, on a file system with
+// overwritable is a file of 24 blocks of ones, synced, on a file system with
 // direct writes.
 func overwritable(t *testing.T) *file {
 	t.Helper()
@@ -30,7 +30,7 @@ func overwritable(t *testing.T) *file {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = opened.Close() }) // some tests have closed it
-	if _, err := opened.WriteAt(ones(8), 0); err != nil {
+	if _, err := opened.WriteAt(ones(24), 0); err != nil {
 		t.Fatal(err)
 	}
 	f := opened.(*file)
@@ -76,7 +76,8 @@ func TestOverwriteIsDurable(t *testing.T) {
 		{"a part of a block", ones(1)[:BlockBytes-1], 0},
 		{"memory within a block", Blocks(BlockBytes + 8)[8:], 0},
 		{"nothing", nil, 0},
-		{"the end of the file and more", ones(2), 7 * BlockBytes},
+		{"the end of the file and more", ones(2), 23 * BlockBytes},
+		{"more than is cheaper that way", ones(directBytes/BlockBytes + 1), 0},
 	} {
 		if !put(t, f, w.bytes, w.offset) {
 			t.Errorf("%s is taken for durable", w.name)
@@ -88,7 +89,7 @@ func TestOverwriteIsDurable(t *testing.T) {
 			t.Fatalf("sync: %v", err)
 		}
 	}
-	if put(t, f, ones(1), 8*BlockBytes) {
+	if put(t, f, ones(1), 24*BlockBytes) {
 		t.Error("the block that came last was not written past the cache")
 	}
 }
