@@ -24,8 +24,9 @@ const (
 	LookPause = 100 * time.Millisecond
 	// ahead is how much work waits at a worker, so that short tasks follow
 	// each other without a pause. A long task waits where others can take it.
-	ahead    = 200 * time.Millisecond
-	maxAhead = 1024 // leases
+	ahead = 200 * time.Millisecond
+	// maxSlots is how many leases a session may hold: a node refuses more.
+	maxSlots = 4096
 	// gather is how long a report waits for others to share a message and a
 	// sync with, while the worker has more to do; what runs dry reports at once.
 	gather     = 100 * time.Millisecond
@@ -164,7 +165,7 @@ func (l *Loop) slots() uint32 {
 	}
 	waiting := 0
 	if l.mean > 0 {
-		waiting = min(int(time.Duration(l.cfg.Parallel)*ahead/l.mean), maxAhead)
+		waiting = max(min(int(time.Duration(l.cfg.Parallel)*ahead/l.mean), maxSlots-l.cfg.Parallel), 0)
 	}
 	return uint32(l.cfg.Parallel + waiting)
 }

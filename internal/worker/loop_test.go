@@ -143,7 +143,7 @@ func TestReportsAreGathered(t *testing.T) {
 	d.heard()
 	begun := d.now
 	d.loop.Done(token(1), []byte("a"), nil)
-	d.want(t, "the first", "demand 1025", "start 0-1-2-0")
+	d.want(t, "the first", "demand 4096", "start 0-1-2-0")
 	d.now += gather / 2
 	d.loop.Done(token(2), nil, errors.New("no"))
 	d.want(t, "the second", "start 0-1-3-0")
