@@ -266,6 +266,9 @@ func withFew(t *testing.T, kind string) {
 			if err != nil || a.StatusCode != http.StatusOK {
 				t.Errorf("with all others: %+v, %v", a, err)
 			}
+			if err == nil {
+				_ = a.Body.Close()
+			}
 			_ = c.Close()
 		})
 	}
