@@ -30,8 +30,8 @@ type Options struct {
 	Server string // the URL of the server
 	// Name is for people; "" is host name and process id.
 	Name string
-	// Parallel is how many parts are worked on at a time; 0: as many as there
-	// are cores.
+	// Parallel is how many parts are worked on at a time, at most
+	// polymath.MaxSlots; 0: as many as there are cores.
 	Parallel int
 	// Each is how long one part should take; 0 is 250 ms. The server cuts
 	// parts by it, and by how fast this worker turns out to be.

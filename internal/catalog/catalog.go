@@ -29,10 +29,11 @@ type Catalog struct {
 
 // entry is a declared function and how many sessions declare it now.
 type entry struct {
-	function remote.Function
-	public   function.Function // the same, as Get returns it
+	function function.Function // a remote.Function; in its interface, since Get returns it for each job
 	sessions int
 }
+
+func (e *entry) declaration() remote.Declaration { return e.function.(remote.Function).Declaration }
 
 // New makes a catalog of the built-in functions.
 func New(builtin *function.Set) *Catalog {
@@ -49,7 +50,7 @@ func (c *Catalog) Get(name string) (function.Function, error) {
 	e := c.declared[name]
 	var f function.Function
 	if e != nil {
-		f = e.public // another session may declare it anew
+		f = e.function // another session may declare it anew
 	}
 	c.mu.RUnlock()
 	if e != nil {
@@ -106,7 +107,6 @@ func (c *Catalog) Declare(all []remote.Declaration) error {
 			c.declared[d.Name] = e
 		}
 		e.function = remote.Function{Declaration: d}
-		e.public = e.function
 		e.sessions++
 	}
 	c.shrink()
@@ -121,11 +121,14 @@ func (c *Catalog) check(d *remote.Declaration) error {
 	if _, builtin := c.builtin.Find(d.Name); builtin {
 		return polymath.Errorf(polymath.Conflict, "the function %s is built in: choose another name", d.Name)
 	}
-	old := c.declared[d.Name]
-	if old != nil && old.sessions > 0 && old.function.Declaration != *d {
+	e := c.declared[d.Name]
+	if e == nil || e.sessions == 0 {
+		return nil
+	}
+	if old := e.declaration(); old != *d {
 		return polymath.Errorf(polymath.Conflict,
 			"another worker declares %s as a %s with reducer %v: choose another name, or stop that worker first",
-			d.Name, old.function.Kind, old.function.Reducer)
+			d.Name, old.Kind, old.Reducer)
 	}
 	return nil
 }

@@ -59,7 +59,7 @@ func (c *checker) sessions() {
 	for _, s := range c.l.sessions {
 		c.want(last.Compare(s.ref) < 0, "session %v is not after %v", s.ref, last)
 		last = s.ref
-		c.want(s.slots <= maxSlots, "session %v has %d slots", s.ref, s.slots)
+		c.want(s.slots <= polymath.MaxSlots, "session %v has %d slots", s.ref, s.slots)
 		c.want(slices.IsSorted(s.functions) && len(slices.Compact(slices.Clone(s.functions))) == len(s.functions),
 			"session %v wants %v, which is not sorted", s.ref, s.functions)
 		c.want((s.since != 0) == (len(s.leases) < int(s.slots)), "session %v with %d of %d leases: idle %v",

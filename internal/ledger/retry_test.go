@@ -140,7 +140,7 @@ func TestTooManyFailed(t *testing.T) {
 	s := spec(1 << 40)
 	s.Options.Attempts = 20
 	r.do(&Submit{Spec: s})
-	w := r.worker(maxSlots)
+	w := r.worker(polymath.MaxSlots)
 	now := int64(1e12)
 	var finished []polymath.Job
 	for round := 0; len(finished) == 0 && round < 5; round++ {
@@ -160,7 +160,7 @@ func TestTooManyFailed(t *testing.T) {
 		}
 		if round == 0 {
 			r.apply(&Close{Session: w})
-			w = r.worker(maxSlots)
+			w = r.worker(polymath.MaxSlots)
 			if _, err := restore(takeAll(r.l)); err != nil {
 				t.Fatal(err)
 			}

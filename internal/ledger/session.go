@@ -6,9 +6,6 @@ import (
 	"github.com/polymath-run/polymath"
 )
 
-// maxSlots bounds the leases one session may hold at a time.
-const maxSlots = 4096
-
 // session is an open stream of numbered entries, and for a worker also its
 // standing demand and the leases it holds.
 type session struct {
@@ -95,8 +92,8 @@ func (d *Demand) apply(l *Ledger, _ *Effects) Answer {
 	if s == nil {
 		return refused(polymath.NotFound, "session %v is not open: open another", d.Session)
 	}
-	if d.Slots > maxSlots {
-		return refused(polymath.InvalidArgument, "%d slots are more than the %d a session may have", d.Slots, maxSlots)
+	if d.Slots > polymath.MaxSlots {
+		return refused(polymath.InvalidArgument, "%d slots are more than the %d a session may have", d.Slots, polymath.MaxSlots)
 	}
 	var wanted []uint16
 	var refusal error

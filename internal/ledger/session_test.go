@@ -134,7 +134,7 @@ func TestDemand(t *testing.T) {
 	if held() != 5 {
 		t.Errorf("%d leases after one of 6 ended and no more are wanted", held())
 	}
-	if a := demand(maxSlots+1, "f"); polymath.CodeOf(a.Err) != polymath.InvalidArgument {
+	if a := demand(polymath.MaxSlots+1, "f"); polymath.CodeOf(a.Err) != polymath.InvalidArgument {
 		t.Errorf("too many slots: %v", a.Err)
 	}
 	if demand(7, slices.Repeat([]string{"f"}, 900)...); held() != 7 {

@@ -128,7 +128,7 @@ const maxSpare = 4096
 // retire keeps a watch for another lease. One whose end was proposed is not
 // used again: whoever hears of that has it still.
 func (k *keeper) retire(w *watch) {
-	if ending := w.ending; !ending && len(k.spare) < maxSpare {
+	if !w.ending && len(k.spare) < maxSpare {
 		*w = watch{}
 		k.spare = append(k.spare, w)
 	}

@@ -159,7 +159,7 @@ func signal(c chan struct{}) {
 // message makes a message of items, and gives those back for which it has no
 // room: answers may be larger than what they were made of.
 func (s *Server) message(items []item) (m *polymathv1.Replies, rest []item) {
-	m, slab := s.empty(items)
+	m, slab := empty(items)
 	size := 0
 	for i := range items {
 		if size > messageBytes {
@@ -185,7 +185,7 @@ func (s *Server) message(items []item) (m *polymathv1.Replies, rest []item) {
 }
 
 // empty makes a message with room for items.
-func (*Server) empty(items []item) (*polymathv1.Replies, *wire.Slab) {
+func empty(items []item) (*polymathv1.Replies, *wire.Slab) {
 	replies, grants := 0, 0
 	for i := range items {
 		if items[i].answer {

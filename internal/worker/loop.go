@@ -25,8 +25,6 @@ const (
 	// ahead is how much work waits at a worker, so that short tasks follow
 	// each other without a pause. A long task waits where others can take it.
 	ahead = 200 * time.Millisecond
-	// maxSlots is how many leases a session may hold: a node refuses more.
-	maxSlots = 4096
 	// gather is how long a report waits for others to share a message and a
 	// sync with, while the worker has more to do; what runs dry reports at once.
 	gather     = 100 * time.Millisecond
@@ -62,7 +60,7 @@ type Runner interface {
 // Config is what a Loop needs.
 type Config struct {
 	Functions []string
-	Parallel  int           // leases that run at a time, at least 1
+	Parallel  int           // leases that run at a time, from 1 to polymath.MaxSlots
 	Each      time.Duration // how long a lease should take
 	Runner    Runner
 	Now       func() time.Duration // monotonic
@@ -165,7 +163,7 @@ func (l *Loop) slots() uint32 {
 	}
 	waiting := 0
 	if l.mean > 0 {
-		waiting = max(min(int(time.Duration(l.cfg.Parallel)*ahead/l.mean), maxSlots-l.cfg.Parallel), 0)
+		waiting = max(min(int(time.Duration(l.cfg.Parallel)*ahead/l.mean), polymath.MaxSlots-l.cfg.Parallel), 0)
 	}
 	return uint32(l.cfg.Parallel + waiting)
 }

@@ -25,7 +25,7 @@ type Event func(*Loop)
 type Options struct {
 	Name      string
 	Functions *function.Set
-	Parallel  int           // 0: 1
+	Parallel  int           // at most polymath.MaxSlots; 0: 1
 	Each      time.Duration // how long a lease should take; 0: DefaultEach
 }
 
@@ -39,8 +39,12 @@ const DefaultEach = 250 * time.Millisecond
 const leaveLimit = 5 * time.Second
 
 // Run works for a host until ctx ends, and then hands back what it holds. It
-// joins again whenever the host closed its session.
+// joins again whenever the host closed its session. The error is
+// InvalidArgument for options out of range.
 func Run(ctx context.Context, host Host, o Options) error {
+	if o.Parallel > polymath.MaxSlots {
+		return polymath.Errorf(polymath.InvalidArgument, "a worker cannot work on %d parts at a time: at most %d", o.Parallel, polymath.MaxSlots)
+	}
 	box := newMailbox()
 	start := time.Now()
 	o.Parallel = max(o.Parallel, 1)

@@ -72,3 +72,14 @@ func TestLeaveOverABreak(t *testing.T) {
 		}
 	})
 }
+
+// TestTooManyAtATime: what no session may have is refused before there is
+// room made for it.
+func TestTooManyAtATime(t *testing.T) {
+	for _, parallel := range []int{polymath.MaxSlots + 1, 1 << 40} {
+		err := Run(t.Context(), &shaky{}, Options{Name: "w", Functions: function.NewSet(odd{}), Parallel: parallel})
+		if polymath.CodeOf(err) != polymath.InvalidArgument {
+			t.Errorf("%d at a time: %v", parallel, err)
+		}
+	}
+}
