@@ -35,7 +35,7 @@ func FuzzReplies(f *testing.F) {
 		}
 		l := &Link{wake: make(chan struct{}, 1), pending: make(map[uint64]*call), seats: make(map[polymath.Ref]*seat)}
 		loop := worker.NewLoop(worker.Config{Parallel: 1, Runner: &idle{}, Now: func() time.Duration { return 0 }})
-		s := &seat{link: l, post: func(e worker.Event) { e(loop) }, session: session, encoded: wire.Session(session)}
+		s := &seat{link: l, post: func(e worker.Event) { e.Apply(loop) }, session: session, encoded: wire.Session(session)}
 		l.seats[session] = s
 		told := make(map[string]int)
 		tell := func(name string) func(*polymathv1.Reply, error) {

@@ -258,7 +258,7 @@ func (e events) apply(t *testing.T, l *worker.Loop, n int) {
 	for range n {
 		select {
 		case v := <-e:
-			v(l)
+			v.Apply(l)
 		case <-t.Context().Done():
 			t.Fatal("no event came")
 		}
@@ -266,11 +266,23 @@ func (e events) apply(t *testing.T, l *worker.Loop, n int) {
 }
 
 // idle is a runner that never finishes, and counts what it was given.
-type idle struct{ started, stopped int }
+type idle struct {
+	started, stopped int
+	task             *worker.Task // the newest
+}
 
-func (r *idle) Start(*polymath.Lease)          { r.started++ }
-func (r *idle) Stop(polymath.Token)            { r.stopped++ }
-func (r *idle) Progress(polymath.Token) uint64 { return 0 }
+func (r *idle) Start(t *worker.Task) worker.Work {
+	r.started++
+	r.task = t
+	return r
+}
+
+func (r *idle) Stop() bool {
+	r.stopped++
+	return true
+}
+
+func (*idle) Progress() (uint64, bool) { return 0, true }
 
 // sit joins a worker at a peer.
 func sit(t *testing.T, l *Link, e *end, session polymath.Ref) (*worker.Loop, *idle, events) {
@@ -364,7 +376,7 @@ func TestGrantsBeforeReplies(t *testing.T) {
 	grant := new(wire.Slab).Grant(session, &polymath.Lease{Token: token, Job: someJob(1), Function: "f", Interval: polymath.Interval{To: 1}})
 	e.say(&polymathv1.Replies{Grants: []*polymathv1.Grant{grant}})
 	box.apply(t, loop, 1)
-	loop.Done(token, []byte("1"), nil)
+	loop.Done(runner.task, worker.Outcome{Output: []byte("1")})
 	r := e.hear(func(m *polymathv1.Calls) bool { return len(m.GetReports()) > 0 }).GetReports()[0]
 	e.say(&polymathv1.Replies{Grants: []*polymathv1.Grant{grant}, Replies: []*polymathv1.Reply{{Call: r.GetCall()}}})
 	box.apply(t, loop, 2)
@@ -377,12 +389,12 @@ func TestGrantsBeforeReplies(t *testing.T) {
 func TestBadWorkers(t *testing.T) {
 	p := newPeer(t)
 	l, e := p.dial(Options{})
-	loop, _, box := sit(t, l, e, polymath.Ref{Index: polymath.Index{Position: 1}})
+	loop, runner, box := sit(t, l, e, polymath.Ref{Index: polymath.Index{Position: 1}})
 	token := polymath.Token{}
 	e.say(&polymathv1.Replies{Grants: []*polymathv1.Grant{new(wire.Slab).Grant(polymath.Ref{Index: polymath.Index{Position: 1}},
 		&polymath.Lease{Token: token, Job: someJob(1), Function: "f", Interval: polymath.Interval{To: 1}})}})
 	box.apply(t, loop, 1)
-	loop.Done(token, nil, fmt.Errorf("bytes \xff\xfe that are no text%s", strings.Repeat("ä", 2000)))
+	loop.Done(runner.task, worker.Outcome{Err: fmt.Errorf("bytes \xff\xfe that are no text%s", strings.Repeat("ä", 2000))})
 	r := e.hear(func(m *polymathv1.Calls) bool { return len(m.GetReports()) > 0 }).GetReports()[0]
 	if r.GetKind() != polymathv1.Report_FAIL || !strings.Contains(r.GetError(), "that are no text") {
 		t.Errorf("%v", r)

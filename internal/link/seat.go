@@ -99,7 +99,7 @@ func (s *seat) over() {
 	delete(s.link.seats, s.session)
 	s.link.mu.Unlock()
 	if open {
-		s.post((*worker.Loop).Closed)
+		s.post(worker.EventFunc((*worker.Loop).Closed))
 	}
 }
 
@@ -130,11 +130,11 @@ func (s *seat) granted(grants []*polymathv1.Grant) {
 	if len(leases) == 0 {
 		return
 	}
-	s.post(func(w *worker.Loop) {
+	s.post(worker.EventFunc(func(w *worker.Loop) {
 		for i := range leases {
 			w.Granted(leases[i])
 		}
-	})
+	}))
 }
 
 // ended tells the workers which of their leases and sessions are over.
@@ -143,7 +143,7 @@ func (l *Link) ended(m *polymathv1.Replies) {
 		s := l.seat(r.GetSession())
 		token, err := wire.ParseToken(r.GetToken())
 		if s != nil && err == nil {
-			s.post(func(w *worker.Loop) { w.Retired(token) })
+			s.post(worker.EventFunc(func(w *worker.Loop) { w.Retired(token) }))
 		}
 	}
 	for _, session := range m.GetClosed() {
@@ -173,7 +173,9 @@ func (s *seat) ask(c *call) {
 }
 
 // tell is how the worker hears of an outcome: through its mailbox.
-func (s *seat) tell(done func(error), err error) { s.post(func(*worker.Loop) { done(err) }) }
+func (s *seat) tell(done func(error), err error) {
+	s.post(worker.EventFunc(func(*worker.Loop) { done(err) }))
+}
 
 // Demand implements worker.Seat.
 func (s *seat) Demand(functions []string, slots uint32, each time.Duration, done func(error)) {
@@ -204,13 +206,14 @@ func (s *seat) Progress(token polymath.Token, units uint64) {
 	})
 }
 
-// report tells of the end of a lease.
+// report tells of the end of a lease. It is the event of its answer, too.
 type report struct {
 	call    call
 	seat    *seat
 	message polymathv1.Report
 	token   [wire.TokenBytes]byte // of message
 	told    func(error)
+	err     error // of the answer
 }
 
 func (r *report) put(m *polymathv1.Calls, number uint64) int {
@@ -219,7 +222,13 @@ func (r *report) put(m *polymathv1.Calls, number uint64) int {
 	return requestBytes + len(r.message.GetOutput()) + len(r.message.GetError())
 }
 
-func (r *report) done(_ *polymathv1.Reply, err error, _ bool) { r.seat.tell(r.told, err) }
+func (r *report) done(_ *polymathv1.Reply, err error, _ bool) {
+	r.err = err
+	r.seat.post(r)
+}
+
+// Apply implements worker.Event.
+func (r *report) Apply(*worker.Loop) { r.told(r.err) }
 
 // report begins a report of a kind; send sends it.
 func (s *seat) report(kind polymathv1.Report_Kind, t polymath.Token, done func(error)) *report {

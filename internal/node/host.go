@@ -48,11 +48,11 @@ func (n *Node) Join(ctx context.Context, name string, post func(worker.Event)) (
 func pass(e SeatEvent, post func(worker.Event)) {
 	switch e := e.(type) {
 	case Granted:
-		post(func(l *worker.Loop) { l.Granted(e.Lease) })
+		post(worker.EventFunc(func(l *worker.Loop) { l.Granted(e.Lease) }))
 	case Retired:
-		post(func(l *worker.Loop) { l.Retired(e.Token) })
+		post(worker.EventFunc(func(l *worker.Loop) { l.Retired(e.Token) }))
 	case Closed:
-		post((*worker.Loop).Closed)
+		post(worker.EventFunc((*worker.Loop).Closed))
 	}
 }
 
@@ -67,7 +67,7 @@ type seat struct {
 func (s *seat) propose(cmd ledger.Command, done func(error)) {
 	s.node.do(func(c *Core) {
 		c.Propose(cmd, func(a ledger.Answer) {
-			s.post(func(*worker.Loop) { done(a.Err) })
+			s.post(worker.EventFunc(func(*worker.Loop) { done(a.Err) }))
 		})
 	})
 }

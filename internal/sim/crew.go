@@ -15,26 +15,29 @@ import (
 // member is one worker: a process with a real worker.Loop, far from the node
 // or within it, that computes in virtual time.
 type member struct {
-	w       *world
-	name    string
-	local   bool
-	slow    int // times slower than promised
-	life    int
-	up      bool
-	loop    *worker.Loop
-	session polymath.Ref
-	joining bool
-	running []*running
-	wake    time.Duration
-	seat    *seat
+	w        *world
+	name     string
+	local    bool
+	slow     int // times slower than promised
+	life     int
+	parallel int // leases worked on at a time
+	up       bool
+	loop     *worker.Loop
+	session  polymath.Ref
+	joining  bool
+	running  []*running
+	wake     time.Duration
+	seat     *seat
 }
 
-// running is a lease being worked on.
+// running is a lease being worked on, or that waits for others to end.
 type running struct {
-	lease polymath.Lease
-	begun time.Duration
-	takes time.Duration
-	stuck bool
+	c       *member
+	task    *worker.Task
+	started bool
+	begun   time.Duration
+	takes   time.Duration
+	stuck   bool
 }
 
 func (c *member) living(do func()) func() {
@@ -59,8 +62,9 @@ func (c *member) boot() {
 	if c.w.odds(4) {
 		c.slow = 2 + c.w.chance.IntN(20)
 	}
+	c.parallel = 1 + c.w.chance.IntN(3)
 	c.loop = worker.NewLoop(worker.Config{
-		Functions: []string{"f"}, Parallel: 1 + c.w.chance.IntN(3), Each: 100 * time.Millisecond, Runner: c, Now: c.w.Now,
+		Functions: []string{"f"}, Parallel: c.parallel, Each: 100 * time.Millisecond, Runner: c, Now: c.w.Now,
 	})
 	c.join()
 	c.settle()
@@ -178,51 +182,75 @@ func (c *member) settle() {
 }
 
 // Start implements worker.Runner.
-func (c *member) Start(lease *polymath.Lease) {
-	k := c.w.job(lease.Input)
-	r := &running{lease: *lease, begun: c.w.now}
-	r.takes = max(time.Duration(lease.Interval.Len())*k.unit*time.Duration(c.slow), time.Microsecond)
+func (c *member) Start(t *worker.Task) worker.Work {
+	r := &running{c: c, task: t}
 	c.running = append(c.running, r)
+	c.advance()
+	return r
+}
+
+// advance begins what has waited for longest.
+func (c *member) advance() {
+	for _, r := range c.running[:min(len(c.running), c.parallel)] {
+		if !r.started {
+			r.begin()
+		}
+	}
+}
+
+func (r *running) begin() {
+	c, lease := r.c, &r.task.Lease
+	r.started, r.begun = true, c.w.now
+	k := c.w.job(lease.Input)
+	r.takes = max(time.Duration(lease.Interval.Len())*k.unit*time.Duration(c.slow), time.Microsecond)
 	if c.w.odds(150) {
 		c.w.counts.Stuck++
 		r.stuck = true
 		c.w.log("%s is stuck on %v", c.name, lease.Token)
 		return
 	}
-	c.w.after(r.takes, c.living(func() { c.end(r, nil) }))
+	c.w.after(r.takes, c.living(func() { r.end(nil) }))
 }
 
-// Stop implements worker.Runner.
-func (c *member) Stop(token polymath.Token) {
-	for _, r := range c.running {
-		if r.lease.Token == token {
-			c.w.after(5*time.Millisecond, c.living(func() { c.end(r, errors.New("stopped")) }))
-		}
+// Stop implements worker.Work.
+func (r *running) Stop() bool {
+	if !r.started {
+		r.remove()
+		return false
 	}
+	r.c.w.after(5*time.Millisecond, r.c.living(func() { r.end(errors.New("stopped")) }))
+	return true
 }
 
-// Progress implements worker.Runner.
-func (c *member) Progress(token polymath.Token) uint64 {
-	for _, r := range c.running {
-		if r.lease.Token == token && !r.stuck {
-			return min(uint64(time.Duration(r.lease.Interval.Len())*(c.w.now-r.begun)/r.takes), r.lease.Interval.Len())
-		}
+// Progress implements worker.Work.
+func (r *running) Progress() (uint64, bool) {
+	if !r.started || r.stuck {
+		return 0, r.started
 	}
-	return 0
+	units := r.task.Lease.Interval.Len()
+	return min(uint64(time.Duration(units)*(r.c.w.now-r.begun)/r.takes), units), true
+}
+
+// remove takes it from those of its worker, and reports whether it was there.
+func (r *running) remove() bool {
+	i := slices.Index(r.c.running, r)
+	if i >= 0 {
+		r.c.running = slices.Delete(r.c.running, i, i+1)
+	}
+	return i >= 0
 }
 
 // end is the end of a piece of work, well or badly.
-func (c *member) end(r *running, err error) {
-	i := slices.Index(c.running, r)
-	if i < 0 {
+func (r *running) end(err error) {
+	if !r.remove() {
 		return
 	}
-	c.running = slices.Delete(c.running, i, i+1)
-	k := c.w.job(r.lease.Input)
-	output := k.output(r.lease.Interval)
+	c, lease := r.c, &r.task.Lease
+	k := c.w.job(lease.Input)
+	output := k.output(lease.Interval)
 	switch {
 	case err != nil:
-	case k.guilty(r.lease.Interval):
+	case k.guilty(lease.Interval):
 		err = errors.New("a guilty unit")
 	case c.w.odds(100):
 		err = errors.New("bad luck")
@@ -230,7 +258,8 @@ func (c *member) end(r *running, err error) {
 		c.w.counts.Garbage++
 		output = "garbage"
 	}
-	c.loop.Done(r.lease.Token, []byte(output), err)
+	c.advance()
+	c.loop.Done(r.task, worker.Outcome{Output: []byte(output), Err: err, Took: c.w.now - r.begun})
 	c.settle()
 }
 

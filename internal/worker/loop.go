@@ -25,6 +25,10 @@ const (
 	// ahead is how much work waits at a worker, so that short tasks follow
 	// each other without a pause. A long task waits where others can take it.
 	ahead = 200 * time.Millisecond
+	// inLine is how much of that waits at the Runner, where the next task is
+	// found without asking the Loop: for a short one that is most of its cost.
+	inLine    = time.Millisecond
+	maxInLine = 128 // leases
 	// gather is how long a report waits for others to share a message and a
 	// sync with, while the worker has more to do; what runs dry reports at once.
 	gather     = 100 * time.Millisecond
@@ -47,14 +51,21 @@ type Seat interface {
 	Leave(done func(error))
 }
 
-// Runner runs leases. No method blocks.
+// Runner runs leases, Config.Parallel at a time and in the order they came.
 type Runner interface {
-	// Start begins to work on a lease; Loop.Done hears of its end.
-	Start(lease *polymath.Lease)
-	// Stop asks the work on a lease to end soon. Done is still called.
-	Stop(token polymath.Token)
-	// Progress is how many units of a running lease are done.
-	Progress(token polymath.Token) uint64
+	// Start begins to work on a lease, or lets it wait until others have ended;
+	// there are never more than maxInLine that wait. Loop.Done hears of its
+	// end. It does not block.
+	Start(t *Task) Work
+}
+
+// Work is a lease at the Runner. No method blocks.
+type Work interface {
+	// Stop asks the work to end soon: Done is still called, unless Stop
+	// returns false. It had not begun then, and never will.
+	Stop() (begun bool)
+	// Progress is how many units are done, once the work has begun.
+	Progress() (units uint64, begun bool)
 }
 
 // Config is what a Loop needs.
@@ -70,46 +81,52 @@ type Config struct {
 type Loop struct {
 	cfg     Config
 	seat    Seat
-	queue   []*task // granted, oldest first
-	running []*task
-	held    map[polymath.Token]bool // queued, running, or reported and not taken yet
-	ready   []*report               // gathered, to be sent together
-	readyAt time.Duration           // when at the latest, if there are any
-	late    []*report               // to be sent again
-	sat     int                     // counts seats: reports of an earlier one are void
-	wanted  uint32                  // slots asked for
-	asking  bool                    // a demand is under way
-	changed bool                    // another is to follow it
-	askAt   time.Duration           // when to send a refused one again; 0: never
-	mean    time.Duration           // how long a lease took lately
+	queue   []*Task                  // granted, oldest first
+	running []*Task                  // at the Runner, in no order
+	held    map[polymath.Token]*Task // queued, running, or reported and not taken yet
+	ready   []*Task                  // their reports are gathered, to be sent together
+	readyAt time.Duration            // when at the latest, if there are any
+	late    []*Task                  // their reports are to be sent again
+	sat     int                      // counts seats: reports of an earlier one are void
+	wanted  uint32                   // slots asked for
+	asking  bool                     // a demand is under way
+	changed bool                     // another is to follow it
+	askAt   time.Duration            // when to send a refused one again; 0: never
+	mean    time.Duration            // how long a lease took lately
+	room    int                      // leases that the Runner may have
 	beaten  time.Duration
 	looked  time.Duration
 	leaving func()
 	left    bool
 }
 
-// task is a lease that waits or is being worked on.
-type task struct {
-	lease   polymath.Lease
-	begun   time.Duration
+// Task is a lease that waits or is worked on, and then its report on the way
+// to the node.
+type Task struct {
+	Lease polymath.Lease // without its input, once it is over
+
+	work    Work // at the Runner, if it is there
+	place   int  // in Loop.running
 	retired bool // over already: its outcome interests nobody
+
+	outcome Outcome
+	back    bool // handed back
+	tries   int
+	again   time.Duration // when to send the report again
+	sat     int           // in which seat it was sent
 }
 
-// report is the end of a lease, on its way to the node.
-type report struct {
-	token  polymath.Token
-	output []byte
-	text   string // of a failure; "" for none
-	failed bool
-	back   bool // handed back
-	took   time.Duration
-	tries  int
-	again  time.Duration // when to send it again
-	sat    int           // in which seat
+// Outcome is the end of the work on a lease: an output or an error.
+type Outcome struct {
+	Output []byte
+	Err    error
+	Took   time.Duration // from its begin, however long it waited for that
 }
 
 // NewLoop makes a worker; Sit gives it work.
-func NewLoop(cfg Config) *Loop { return &Loop{cfg: cfg, held: make(map[polymath.Token]bool)} }
+func NewLoop(cfg Config) *Loop {
+	return &Loop{cfg: cfg, held: make(map[polymath.Token]*Task), room: cfg.Parallel}
+}
 
 // Sit takes a seat, the first one or a new one after Closed.
 func (l *Loop) Sit(seat Seat) {
@@ -170,43 +187,68 @@ func (l *Loop) slots() uint32 {
 
 // Granted takes a lease.
 func (l *Loop) Granted(lease polymath.Lease) {
-	if l.left || l.held[lease.Token] {
+	if l.left || l.held[lease.Token] != nil {
 		return
 	}
-	l.held[lease.Token] = true
+	t := &Task{Lease: lease}
+	l.held[lease.Token] = t
 	if l.leaving != nil {
-		l.send(&report{token: lease.Token, back: true})
+		l.handBack(t)
 		return
 	}
-	l.queue = append(l.queue, &task{lease: lease})
-	if len(l.running) < l.cfg.Parallel {
-		l.pump(l.cfg.Now())
+	l.queue = append(l.queue, t)
+	l.pump()
+}
+
+// pump gives the Runner what it has room for.
+func (l *Loop) pump() {
+	for len(l.queue) > 0 && len(l.running) < l.room {
+		t := l.queue[0]
+		l.queue[0] = nil // it may go before the queue does
+		l.queue = l.queue[1:]
+		t.place = len(l.running)
+		l.running = append(l.running, t)
+		t.work = l.cfg.Runner.Start(t)
 	}
 }
 
-func (l *Loop) pump(now time.Duration) {
-	for len(l.queue) > 0 && len(l.running) < l.cfg.Parallel {
-		t := l.queue[0]
-		t.begun = now
-		l.queue[0] = nil // it may go before the queue does
-		l.queue = l.queue[1:]
-		l.running = append(l.running, t)
-		l.cfg.Runner.Start(&t.lease)
-	}
+// ended takes a task from those that the Runner has.
+func (l *Loop) ended(t *Task) {
+	last := len(l.running) - 1
+	l.running[t.place] = l.running[last]
+	l.running[t.place].place = t.place
+	l.running[last] = nil
+	l.running = l.running[:last]
+	t.work = nil
+	t.Lease.Input = nil
 }
 
 // Retired hears that a lease is over. Its work is stopped.
 func (l *Loop) Retired(token polymath.Token) {
-	if i := slices.IndexFunc(l.queue, func(q *task) bool { return q.lease.Token == token }); i >= 0 {
+	t := l.held[token]
+	if t == nil {
+		return
+	}
+	if i := slices.Index(l.queue, t); i >= 0 {
 		l.queue = slices.Delete(l.queue, i, i+1)
 		delete(l.held, token)
+	} else if t.work != nil {
+		t.retired = true
+		l.stop(t)
 	}
-	for _, t := range l.running {
-		if t.lease.Token == token {
-			t.retired = true
-			l.cfg.Runner.Stop(token)
-		}
+}
+
+// stop asks the Runner to end a task, and reports whether it is still to hear
+// of its end.
+func (l *Loop) stop(t *Task) (begun bool) {
+	if t.work.Stop() {
+		return true
 	}
+	l.ended(t)
+	if t.retired && !l.left {
+		delete(l.held, t.Lease.Token)
+	}
+	return false
 }
 
 // Closed hears that the session is over. Everything stops; the Loop waits for
@@ -214,60 +256,54 @@ func (l *Loop) Retired(token polymath.Token) {
 func (l *Loop) Closed() {
 	l.queue, l.ready, l.late, l.left = nil, nil, nil, true
 	clear(l.held)
-	for _, t := range l.running {
+	for _, t := range slices.Clone(l.running) {
 		t.retired = true
-		l.cfg.Runner.Stop(t.lease.Token)
+		l.stop(t)
 	}
 	l.departed()
 }
 
 // Done hears from the Runner that the work on a lease has ended.
-func (l *Loop) Done(token polymath.Token, output []byte, err error) {
-	i := slices.IndexFunc(l.running, func(t *task) bool { return t.lease.Token == token })
-	if i < 0 {
-		return
-	}
-	t := l.running[i]
-	l.running = slices.Delete(l.running, i, i+1)
-	now := l.cfg.Now()
-	took := now - t.begun
+func (l *Loop) Done(t *Task, o Outcome) {
+	l.ended(t)
+	t.outcome = o
 	switch {
 	case t.retired:
 		if !l.left {
-			delete(l.held, token)
+			delete(l.held, t.Lease.Token)
 		}
-	case l.leaving != nil && err != nil:
-		l.send(&report{token: token, back: true})
-	case err != nil:
-		l.gather(&report{token: token, failed: true, text: clip(err.Error()), took: took})
+	case l.leaving != nil && o.Err != nil:
+		l.handBack(t)
 	default:
-		l.gather(&report{token: token, output: output, took: took})
-		l.adapt(took)
+		l.gather(t)
+		if o.Err == nil {
+			l.adapt(o.Took)
+		}
 	}
-	l.pump(now)
-	if len(l.queue) == 0 {
+	l.pump()
+	if len(l.queue) == 0 && len(l.running) <= l.cfg.Parallel { // nothing waits
 		l.flush()
 	}
 	l.departed()
 }
 
 // gather holds a report back for those that follow it closely.
-func (l *Loop) gather(r *report) {
+func (l *Loop) gather(t *Task) {
 	if len(l.ready) == 0 {
 		l.readyAt = l.cfg.Now() + gather
 	}
-	if l.ready = append(l.ready, r); len(l.ready) == maxGather {
+	if l.ready = append(l.ready, t); len(l.ready) == maxGather {
 		l.flush()
 	}
 }
 
 // flush sends what was gathered.
 func (l *Loop) flush() {
-	ready := l.ready
-	l.ready = nil
-	for _, r := range ready {
-		l.send(r)
+	for i, t := range l.ready {
+		l.ready[i] = nil
+		l.send(t)
 	}
+	l.ready = l.ready[:0]
 }
 
 // clip cuts the text of a failure to what the journal takes.
@@ -286,6 +322,8 @@ func (l *Loop) adapt(took time.Duration) {
 		l.mean = took
 	}
 	l.mean += (took - l.mean) / 8
+	parallel := time.Duration(l.cfg.Parallel)
+	l.room = l.cfg.Parallel + int(min(parallel*inLine/l.mean, maxInLine))
 	want := l.slots()
 	if 2*want >= 3*l.wanted || 3*want <= 2*l.wanted {
 		l.wanted = want
@@ -293,29 +331,35 @@ func (l *Loop) adapt(took time.Duration) {
 	}
 }
 
+// handBack gives a lease back that did not end.
+func (l *Loop) handBack(t *Task) {
+	t.back = true
+	l.send(t)
+}
+
 // send gives a report to the node, and again until the node took or refused
 // it: a stale token is no reason to stay.
-func (l *Loop) send(r *report) {
-	r.tries++
-	r.sat = l.sat
+func (l *Loop) send(t *Task) {
+	t.tries++
+	t.sat = l.sat
 	done := func(err error) {
 		switch {
-		case r.sat != l.sat || l.left: // of a session that is over
+		case t.sat != l.sat || l.left: // of a session that is over
 		case transient(err):
-			r.again = l.cfg.Now() + min(firstAgain<<min(r.tries, 10), maxAgain)
-			l.late = append(l.late, r)
+			t.again = l.cfg.Now() + min(firstAgain<<min(t.tries, 10), maxAgain)
+			l.late = append(l.late, t)
 		default:
-			delete(l.held, r.token)
+			delete(l.held, t.Lease.Token)
 			l.departed()
 		}
 	}
-	switch {
-	case r.back:
-		l.seat.Release(r.token, done)
-	case r.failed:
-		l.seat.Fail(r.token, r.text, done)
+	switch token, o := t.Lease.Token, &t.outcome; {
+	case t.back:
+		l.seat.Release(token, done)
+	case o.Err != nil:
+		l.seat.Fail(token, clip(o.Err.Error()), done)
 	default:
-		l.seat.Complete(r.token, r.output, r.took, done)
+		l.seat.Complete(token, o.Output, o.Took, done)
 	}
 }
 
@@ -332,13 +376,15 @@ func (l *Loop) Leave(gone func()) {
 	}
 	l.wanted = 0
 	l.ask()
-	for _, q := range l.queue {
-		l.send(&report{token: q.lease.Token, back: true})
+	l.flush()
+	for _, t := range l.queue {
+		l.handBack(t)
 	}
 	l.queue = nil
-	l.flush()
-	for _, t := range l.running {
-		l.cfg.Runner.Stop(t.lease.Token)
+	for _, t := range slices.Clone(l.running) {
+		if !l.stop(t) {
+			l.handBack(t)
+		}
 	}
 	l.departed()
 }
@@ -368,8 +414,8 @@ func (l *Loop) Next() time.Duration {
 	if l.askAt > 0 {
 		at = min(at, l.askAt)
 	}
-	for _, r := range l.late {
-		at = min(at, r.again)
+	for _, t := range l.late {
+		at = min(at, t.again)
 	}
 	return at
 }
@@ -395,21 +441,21 @@ func (l *Loop) Wake() {
 	if now-l.looked >= LookPause {
 		l.looked = now
 		for _, t := range l.running {
-			if !t.retired {
-				l.seat.Progress(t.lease.Token, l.cfg.Runner.Progress(t.lease.Token))
+			if units, begun := t.work.Progress(); begun && !t.retired {
+				l.seat.Progress(t.Lease.Token, units)
 			}
 		}
 	}
-	var due []*report
-	l.late = slices.DeleteFunc(l.late, func(r *report) bool {
-		if r.again > now {
+	var due []*Task
+	l.late = slices.DeleteFunc(l.late, func(t *Task) bool {
+		if t.again > now {
 			return false
 		}
-		due = append(due, r)
+		due = append(due, t)
 		return true
 	})
-	for _, r := range due {
-		l.send(r)
+	for _, t := range due {
+		l.send(t)
 	}
 }
 

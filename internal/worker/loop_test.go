@@ -19,10 +19,11 @@ type desk struct {
 	calls   []string
 	pending map[string]func(error) // by the call that waits for its outcome
 	units   uint64
+	tasks   map[polymath.Token]*Task // that began
 }
 
 func newDesk(parallel int) *desk {
-	d := &desk{pending: make(map[string]func(error))}
+	d := &desk{pending: make(map[string]func(error)), tasks: make(map[polymath.Token]*Task)}
 	d.loop = NewLoop(Config{Functions: []string{"f"}, Parallel: parallel, Each: time.Second, Runner: bench{d}, Now: func() time.Duration { return d.now }})
 	d.loop.Sit(d)
 	return d
@@ -59,9 +60,28 @@ func (d *desk) Leave(done func(error)) { d.pending[d.note("leave")] = done }
 
 type bench struct{ d *desk }
 
-func (b bench) Start(l *polymath.Lease)        { b.d.note("start %v", l.Token) }
-func (b bench) Stop(t polymath.Token)          { b.d.note("stop %v", t) }
-func (b bench) Progress(polymath.Token) uint64 { return b.d.units }
+// Start begins work at once, and never lets it wait: see TestInLine for that.
+func (b bench) Start(t *Task) Work {
+	b.d.note("start %v", t.Lease.Token)
+	b.d.tasks[t.Lease.Token] = t
+	return work{b.d, t.Lease.Token}
+}
+
+type work struct {
+	d     *desk
+	token polymath.Token
+}
+
+func (w work) Stop() bool {
+	w.d.note("stop %v", w.token)
+	return true
+}
+func (w work) Progress() (uint64, bool) { return w.d.units, true }
+
+// done ends the work on a lease that took so long.
+func (d *desk) done(n uint64, took time.Duration, output string, err error) {
+	d.loop.Done(d.tasks[token(n)], Outcome{Output: []byte(output), Err: err, Took: took})
+}
 
 func lease(n uint64) polymath.Lease {
 	return polymath.Lease{Token: token(n), Function: "f", Interval: polymath.Interval{From: n, To: n + 1}}
@@ -88,9 +108,9 @@ func TestLeaseToReport(t *testing.T) {
 	d.loop.Granted(lease(2)) // said twice
 	d.want(t, "granted", "start 0-1-1-0")
 	d.now = time.Second
-	d.loop.Done(token(1), []byte("a"), nil)
+	d.done(1, time.Second, "a", nil)
 	d.want(t, "done", "start 0-1-2-0", "complete 0-1-1-0 a")
-	d.loop.Done(token(2), nil, errors.New("no"))
+	d.done(2, time.Second, "", errors.New("no"))
 	d.want(t, "failed", "fail 0-1-2-0 no")
 	if d.loop.Idle() {
 		t.Error("idle with two reports under way")
@@ -109,7 +129,7 @@ func TestReportIsRepeated(t *testing.T) {
 	d.loop.Granted(lease(1))
 	d.now = time.Minute
 	d.loop.Wake()
-	d.loop.Done(token(1), []byte("a"), nil)
+	d.done(1, time.Second, "a", nil)
 	d.heard()
 	const call = "complete 0-1-1-0 a"
 	pause := time.Duration(0)
@@ -142,10 +162,11 @@ func TestReportsAreGathered(t *testing.T) {
 	}
 	d.heard()
 	begun := d.now
-	d.loop.Done(token(1), []byte("a"), nil)
-	d.want(t, "the first", "demand 4096", "start 0-1-2-0")
+	const took = 2 * inLine // nothing is given to the Runner ahead
+	d.done(1, took, "a", nil)
+	d.want(t, "the first", "demand 101", "start 0-1-2-0")
 	d.now += gather / 2
-	d.loop.Done(token(2), nil, errors.New("no"))
+	d.done(2, took, "", errors.New("no"))
 	d.want(t, "the second", "start 0-1-3-0")
 	if next := d.loop.Next(); next != begun+gather {
 		t.Errorf("next at %v, want %v", next, begun+gather)
@@ -154,16 +175,16 @@ func TestReportsAreGathered(t *testing.T) {
 	d.loop.Wake()
 	d.want(t, "in time", "complete 0-1-1-0 a", "fail 0-1-2-0 no", "progress 0-1-3-0 0") // LookPause is over, too
 	for n := range uint64(maxGather - 1) {
-		d.loop.Done(token(n+3), nil, nil)
+		d.done(n+3, took, "", nil)
 	}
 	if got := d.heard(); slices.ContainsFunc(got, func(s string) bool { return strings.HasPrefix(s, "complete") }) {
 		t.Fatalf("too early: %v", got)
 	}
-	d.loop.Done(token(maxGather+2), nil, nil)
+	d.done(maxGather+2, took, "", nil)
 	if got := d.heard(); len(got) != maxGather+1 {
 		t.Errorf("told %d things, not %d reports and a start", len(got), maxGather)
 	}
-	d.loop.Done(token(maxGather+3), nil, nil)
+	d.done(maxGather+3, took, "", nil)
 	d.heard()
 	d.loop.Leave(func() {})
 	if !slices.Contains(d.heard(), fmt.Sprintf("complete %v ", token(maxGather+3))) {
@@ -195,7 +216,7 @@ func TestDemandsKeepTheirOrder(t *testing.T) {
 		d.loop.Granted(lease(1))
 		d.loop.Granted(lease(2))
 		d.heard()
-		d.loop.Done(token(1), nil, nil) // short: more of them at a time
+		d.done(1, 2*time.Millisecond, "", nil) // short: more of them at a time
 		d.loop.Leave(func() {})
 		if got := d.heard(); strings.Contains(strings.Join(got, " "), "demand") {
 			t.Fatalf("with a demand under way: %v", got)
@@ -218,7 +239,7 @@ func TestRetiredLease(t *testing.T) {
 	d.loop.Retired(token(2)) // still waiting: forgotten
 	d.loop.Retired(token(1))
 	d.want(t, "retired", "stop 0-1-1-0")
-	d.loop.Done(token(1), []byte("late"), nil)
+	d.done(1, time.Second, "late", nil)
 	d.want(t, "its outcome interests nobody")
 	if !d.loop.Idle() {
 		t.Error("not idle")
@@ -248,7 +269,7 @@ func TestShortTasksAreFetchedAhead(t *testing.T) {
 	run := func(n uint64, took time.Duration) {
 		d.loop.Granted(lease(n))
 		d.now += took
-		d.loop.Done(token(n), nil, nil)
+		d.done(n, took, "", nil)
 	}
 	d.pending["demand 2"](nil)
 	run(1, time.Millisecond)
@@ -263,6 +284,48 @@ func TestShortTasksAreFetchedAhead(t *testing.T) {
 	}
 }
 
+// TestInLine gives the Runner as many short leases as it works off in a
+// millisecond. What has not begun there is no progress, and goes back at once.
+func TestInLine(t *testing.T) {
+	d := newDesk(1)
+	d.pending["demand 1"](nil)
+	for n := range uint64(9) {
+		d.loop.Granted(lease(n + 1))
+	}
+	d.heard()
+	d.done(1, inLine/3, "a", nil)
+	d.want(t, "short", "demand 601", "start 0-1-2-0", "start 0-1-3-0", "start 0-1-4-0", "start 0-1-5-0")
+	d.done(2, inLine/3, "b", nil)
+	d.want(t, "the next", "start 0-1-6-0")
+	for n := uint64(4); n <= 6; n++ {
+		d.tasks[token(n)].work = unbegun{d, token(n)}
+	}
+	d.now = gather
+	d.loop.Wake()
+	d.want(t, "look", "complete 0-1-1-0 a", "complete 0-1-2-0 b", "progress 0-1-3-0 0")
+	d.loop.Retired(token(5))
+	d.want(t, "retired before it began", "stop 0-1-5-0")
+	if d.loop.held[token(5)] != nil || len(d.loop.running) != 3 {
+		t.Errorf("%d at the Runner", len(d.loop.running))
+	}
+	d.pending["demand 601"](nil)
+	d.loop.Leave(func() {})
+	d.want(t, "leave", "demand 0", "release 0-1-7-0", "release 0-1-8-0", "release 0-1-9-0",
+		"stop 0-1-6-0", "release 0-1-6-0", "stop 0-1-3-0", "stop 0-1-4-0", "release 0-1-4-0")
+}
+
+// unbegun is work that waits at the Runner.
+type unbegun struct {
+	d     *desk
+	token polymath.Token
+}
+
+func (w unbegun) Stop() bool {
+	w.d.note("stop %v", w.token)
+	return false
+}
+func (unbegun) Progress() (uint64, bool) { return 0, false }
+
 func TestLeave(t *testing.T) {
 	d := newDesk(1)
 	d.pending["demand 1"](nil)
@@ -274,7 +337,7 @@ func TestLeave(t *testing.T) {
 	d.want(t, "leave", "demand 0", "release 0-1-2-0", "stop 0-1-1-0")
 	d.loop.Granted(lease(3)) // was on its way
 	d.want(t, "granted too late", "release 0-1-3-0")
-	d.loop.Done(token(1), nil, errors.New("context canceled"))
+	d.done(1, time.Second, "", errors.New("context canceled"))
 	d.want(t, "stopped", "release 0-1-1-0")
 	for _, call := range []string{"release 0-1-2-0", "release 0-1-3-0", "release 0-1-1-0"} {
 		d.pending[call](nil)
@@ -297,7 +360,7 @@ func TestClosedSession(t *testing.T) {
 	d.loop.Closed()
 	d.want(t, "closed", "stop 0-1-1-0")
 	d.loop.Granted(lease(9))
-	d.loop.Done(token(1), []byte("late"), nil)
+	d.done(1, time.Second, "late", nil)
 	d.want(t, "nothing is reported to a closed session")
 	d.loop.Sit(d)
 	d.loop.Granted(lease(2))
@@ -308,7 +371,7 @@ func TestLongErrorsAreCut(t *testing.T) {
 	d := newDesk(1)
 	d.loop.Granted(lease(1))
 	d.heard()
-	d.loop.Done(token(1), nil, errors.New(strings.Repeat("x", 5000)))
+	d.done(1, time.Second, "", errors.New(strings.Repeat("x", 5000)))
 	if got := d.heard()[0]; len(got) > polymath.MaxErrorBytes+len("fail 0-1-1-0 ") {
 		t.Errorf("%d bytes", len(got))
 	}

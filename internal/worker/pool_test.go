@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -41,47 +42,59 @@ func (odd) Run(ctx context.Context, task function.Task) ([]byte, error) {
 
 func (odd) Answer(_, a []byte) (json.RawMessage, error) { return a, nil }
 
-type outcome struct {
-	output []byte
-	err    error
+// ended are the works of a pool that have ended.
+type ended chan *poolTask
+
+func (e ended) post(v Event) { e <- v.(*poolTask) }
+
+// start begins work that the input says.
+func start(p *pool, name, input string) Work {
+	ls := lease(1)
+	ls.Function, ls.Input = name, []byte(input)
+	return p.Start(&Task{Lease: ls})
 }
 
 func TestPool(t *testing.T) {
-	ended := make(chan outcome)
-	p := newPool(function.NewSet(odd{}), 1, func(_ polymath.Token, output []byte, err error) { ended <- outcome{output, err} })
+	over := make(ended)
+	p := newPool(function.NewSet(odd{}), 1, over.post)
 	defer p.close()
-	run := func(name, input string) outcome {
-		ls := lease(1)
-		ls.Function, ls.Input = name, []byte(input)
-		p.Start(&ls)
-		return <-ended
+	run := func(name, input string) Outcome {
+		start(p, name, input)
+		return (<-over).outcome
 	}
-	if o := run("odd", "fine"); o.err != nil || string(o.output) != "fine" {
-		t.Errorf("%s, %v", o.output, o.err)
+	if o := run("odd", "fine"); o.Err != nil || string(o.Output) != "fine" || o.Took <= 0 {
+		t.Errorf("%s, %v, took %v", o.Output, o.Err, o.Took)
 	}
 	for input, want := range map[string]string{"panic": "panicked", "large": "ask for less"} {
-		if o := run("odd", input); o.err == nil || !strings.Contains(o.err.Error(), want) {
-			t.Errorf("%s: %v", input, o.err)
+		if o := run("odd", input); o.Err == nil || !strings.Contains(o.Err.Error(), want) {
+			t.Errorf("%s: %v", input, o.Err)
 		}
 	}
-	if o := run("even", ""); polymath.CodeOf(o.err) != polymath.NotFound {
-		t.Errorf("an unknown function: %v", o.err)
+	if o := run("even", ""); polymath.CodeOf(o.Err) != polymath.NotFound {
+		t.Errorf("an unknown function: %v", o.Err)
 	}
 }
 
+// TestPoolStop: what runs is asked to end, and what waits behind it never
+// begins.
 func TestPoolStop(t *testing.T) {
-	ended := make(chan outcome)
-	p := newPool(function.NewSet(odd{}), 1, func(_ polymath.Token, output []byte, err error) { ended <- outcome{output, err} })
+	over := make(ended)
+	p := newPool(function.NewSet(odd{}), 1, over.post)
 	defer p.close()
-	ls := lease(1)
-	ls.Function, ls.Input = "odd", []byte("hang")
-	p.Start(&ls)
-	p.Stop(token(2)) // another
-	p.Stop(token(1))
-	if o := <-ended; !errors.Is(o.err, context.Canceled) {
-		t.Errorf("%v", o.err)
+	runs, waits, last := start(p, "odd", "hang"), start(p, "odd", "panic"), start(p, "odd", "fine")
+	for units := uint64(0); units != 3; units, _ = runs.Progress() {
+		runtime.Gosched() // until it runs
 	}
-	if p.Progress(token(1)) != 0 {
-		t.Error("progress of work that is over")
+	if _, begun := waits.Progress(); begun || waits.Stop() || waits.Stop() {
+		t.Error("what waits has begun")
+	}
+	if !runs.Stop() {
+		t.Error("what runs has not begun")
+	}
+	if w := <-over; w != runs || !errors.Is(w.outcome.Err, context.Canceled) {
+		t.Errorf("%v", w.outcome.Err)
+	}
+	if w := <-over; w != last || w.outcome.Err != nil {
+		t.Errorf("%s, %v", w.task.Lease.Input, w.outcome.Err)
 	}
 }

@@ -19,7 +19,15 @@ type Host interface {
 }
 
 // Event is something to do on the worker's own goroutine.
-type Event func(*Loop)
+type Event interface {
+	Apply(l *Loop)
+}
+
+// EventFunc is an Event that is a function.
+type EventFunc func(*Loop)
+
+// Apply implements Event.
+func (f EventFunc) Apply(l *Loop) { f(l) }
 
 // Options are the choices of a worker.
 type Options struct {
@@ -48,9 +56,7 @@ func Run(ctx context.Context, host Host, o Options) error {
 	box := newMailbox()
 	start := time.Now()
 	o.Parallel = max(o.Parallel, 1)
-	pool := newPool(o.Functions, o.Parallel, func(t polymath.Token, output []byte, err error) {
-		box.post(func(l *Loop) { l.Done(t, output, err) })
-	})
+	pool := newPool(o.Functions, o.Parallel, box.post)
 	if o.Each == 0 {
 		o.Each = DefaultEach
 	}
@@ -169,7 +175,7 @@ func (b *mailbox) drain(l *Loop) {
 	b.events = b.spare
 	b.mu.Unlock()
 	for _, e := range events {
-		e(l)
+		e.Apply(l)
 	}
 	clear(events) // what they hold may go
 	b.spare = events[:0]

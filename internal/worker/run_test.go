@@ -31,12 +31,12 @@ func (s *shaky) answer(done func(error)) bool {
 		s.fail--
 		err = polymath.Errorf(polymath.Unavailable, "the connection broke")
 	}
-	s.post(func(*Loop) { done(err) })
+	s.post(EventFunc(func(*Loop) { done(err) }))
 	return err == nil
 }
 
 func (s *shaky) Demand(_ []string, _ uint32, _ time.Duration, done func(error)) {
-	s.post(func(*Loop) { done(nil) })
+	s.post(EventFunc(func(*Loop) { done(nil) }))
 }
 func (s *shaky) Beat()                           {}
 func (s *shaky) Progress(polymath.Token, uint64) {}
@@ -63,7 +63,7 @@ func TestLeaveOverABreak(t *testing.T) {
 		for n := range uint64(2) { // one runs, one waits
 			ls := lease(n + 1)
 			ls.Function, ls.Input = "odd", []byte("hang")
-			host.post(func(l *Loop) { l.Granted(ls) })
+			host.post(EventFunc(func(l *Loop) { l.Granted(ls) }))
 		}
 		synctest.Wait()
 		cancel()
