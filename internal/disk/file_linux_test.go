@@ -158,3 +158,21 @@ func TestReplacedName(t *testing.T) {
 		t.Fatalf("the file with the same name was written to, %v", err)
 	}
 }
+
+// TestFailedSync is an error, and so is the one after it: nothing became durable
+// in between.
+func TestFailedSync(t *testing.T) {
+	closed, err := os.Create(filepath.Join(t.TempDir(), "a"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := closed.Close(); err != nil {
+		t.Fatal(err)
+	}
+	f := newFile(closed)
+	for range 2 {
+		if err := f.Sync(); !errors.Is(err, os.ErrClosed) {
+			t.Errorf("sync of what cannot be synced: %v", err)
+		}
+	}
+}

@@ -77,3 +77,41 @@ func TestReadyIsALine(t *testing.T) {
 		t.Errorf("%d of %d jobs are in a heap", len(jobs.late), jobs.len())
 	}
 }
+
+// TestReadyGivesRoomBack: neither holes nor jobs that were there once keep room.
+func TestReadyGivesRoomBack(t *testing.T) {
+	const many = 5 * keptRing
+	var r ready
+	position := uint64(0)
+	next := func() *job {
+		position++
+		j := &job{ref: polymath.Ref{Index: polymath.Index{Position: position}}, place: nowhere}
+		r.add(j)
+		return j
+	}
+	first := next()
+	var between []*job
+	for range many {
+		between = append(between, next())
+	}
+	for _, j := range between { // the first stays where it is
+		r.remove(j)
+	}
+	for last := next(); position < 4*many; { // and the newest behind a line of holes
+		j := next()
+		r.remove(last)
+		last = j
+	}
+	if n := len(r.line.ring); n > minRing {
+		t.Errorf("room for %d of %d jobs", n, r.len())
+	}
+	for range many {
+		next()
+	}
+	for r.len() > 0 {
+		r.remove(r.first())
+	}
+	if n := len(r.line.ring); n > keptRing || first.place != nowhere {
+		t.Errorf("an empty line keeps room for %d", n)
+	}
+}

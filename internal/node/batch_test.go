@@ -73,6 +73,37 @@ func TestBatchTravelsTogether(t *testing.T) {
 	}
 }
 
+// TestBatchOfSeveralEntries: what one entry cannot hold travels in the next one,
+// as a whole and in its order.
+func TestBatchOfSeveralEntries(t *testing.T) {
+	const jobs = 2*polymath.MaxEntryBytes/polymath.MaxInlineBytes + 4
+	p := open(t, t.TempDir())
+	spec := polymath.Spec{Function: "f", Input: make([]byte, polymath.MaxInlineBytes/2), Plan: polymath.Plan{Units: 1, Reducer: polymath.Count}}
+	ids := make(chan polymath.JobID, jobs)
+	p.node.Do(func(b *node.Batch) {
+		for range jobs {
+			b.Submit("", &spec, func(id polymath.JobID, _ bool, err error) {
+				if err != nil {
+					t.Error(err)
+				}
+				ids <- id
+			})
+		}
+	})
+	entries := make(map[polymath.Index]int)
+	var last polymath.Ref
+	for range jobs {
+		id := <-ids
+		if entries[id.Ref.Index]++; id.Ref.Compare(last) <= 0 {
+			t.Errorf("job %v comes after %v", id.Ref, last)
+		}
+		last = id.Ref
+	}
+	if len(entries) < 2 {
+		t.Errorf("%d jobs of %d bytes travelled in one entry", jobs, len(spec.Input))
+	}
+}
+
 // TestRoutes: a session hears over the route it took last, and a route that
 // breaks later takes nothing away from it.
 func TestRoutes(t *testing.T) {

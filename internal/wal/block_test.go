@@ -51,6 +51,7 @@ func TestWholeBlocks(t *testing.T) {
 		o.SegmentBytes = size
 		l := mustOpen(t, o)
 		inBlocks, ragged := 0, 0
+		var padded *segment // its last block was written as a whole
 		fs.write = func(f disk.File, b []byte, offset int64) {
 			s := l.active()
 			if f != s.file.(watchedFile).File {
@@ -60,8 +61,13 @@ func TestWholeBlocks(t *testing.T) {
 			switch {
 			case offset%disk.BlockBytes == 0 && len(b)%disk.BlockBytes == 0 && uintptr(unsafe.Pointer(&b[0]))%disk.BlockBytes == 0:
 				inBlocks++
+				if rest := blockRest(t, f, s); padded == s && len(bytes.Trim(rest, "\x00")) > 0 {
+					t.Errorf("segments of %d bytes: behind the log at %d is %x", size, s.end, rest)
+				}
+				padded = s
 			case offset == s.end && offset+int64(len(b)) > last:
 				ragged++
+				padded = nil
 			default:
 				t.Errorf("segments of %d bytes: write of %d bytes at %d", size, len(b), offset)
 			}
@@ -94,6 +100,16 @@ func TestWholeBlocks(t *testing.T) {
 			t.Errorf("segments of %d bytes: %d writes of whole blocks and %d of others", size, inBlocks, ragged)
 		}
 	}
+}
+
+// blockRest is what the block in which a segment ends has behind its end.
+func blockRest(t *testing.T, f disk.File, s *segment) []byte {
+	t.Helper()
+	rest := make([]byte, -s.end&(disk.BlockBytes-1))
+	if n, err := f.ReadAt(rest, s.end); n < len(rest) {
+		t.Fatal(err)
+	}
+	return rest
 }
 
 // TestUnreadableBlock: a log that cannot read the block it is to go on in does

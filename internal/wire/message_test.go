@@ -105,7 +105,7 @@ func TestEncodeRefuses(t *testing.T) {
 // TestDecodeKeepsApart: what is appended to one value leaves the next as it
 // was, and the names of one message are not those of another.
 func TestDecodeKeepsApart(t *testing.T) {
-	from, err := proto.Marshal(&polymathv1.Calls{Reports: []*polymathv1.Report{{Token: []byte("t"), Output: []byte("o")}}})
+	from, err := proto.Marshal(&polymathv1.Calls{Reports: []*polymathv1.Report{{Token: []byte("t"), Output: []byte("output")}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +115,7 @@ func TestDecodeKeepsApart(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = append(m.Reports[0].Token, "xxxx"...)
-	if got := string(m.Reports[0].GetOutput()); got != "o" {
+	if got := string(m.Reports[0].GetOutput()); got != "output" {
 		t.Errorf("the output is %q", got)
 	}
 	for _, name := range []string{"one", "two", "one", "\xff"} {
@@ -137,12 +137,17 @@ func FuzzMessage(f *testing.F) {
 		f.Add(from)
 	}
 	f.Add([]byte("\x28\x05\x2a\x02\x06\x07"))                             // a list of numbers, packed and not
-	f.Add([]byte("\x0a\x08\x12\x02\x0a\x00\x12\x02\x12\x00"))             // a request in two parts
+	f.Add([]byte("\x2a\x01\x80"))                                         // a packed number that is torn
+	f.Add([]byte("\x0a\x0a\x12\x03\x0a\x01a\x12\x03\x1a\x01b"))           // a request in two parts
+	f.Add([]byte("\x2a\x03\x0a\x01a\x2a\x03\x12\x01b"))                   // an end in two parts
+	f.Add([]byte("\x0a\x0a\x2a\x03\x0a\x01a\x2a\x03\x12\x01b"))           // a picture in two parts
+	f.Add([]byte("\x0a\x0a\x12\x03\x0a\x01a\x12\x03\x12\x01b"))           // an error in two parts
 	f.Add([]byte("\x0a\x05\x12\x03\x0a\x01\xff"))                         // a text that is none
 	f.Add([]byte("\x0a\x0b\x12\x09\x28\xff\xff\xff\xff\xff\xff\xff\x7f")) // a small number that is large
 	f.Add([]byte("\x0b\x0c\x0d\x01\x02\x03\x04"))                         // groups and numbers of a fixed size
 	f.Add([]byte("\x00\x00"))
 	f.Add(protowire.AppendVarint(nil, (1<<29)<<3))
+	f.Add(append(protowire.AppendVarint(nil, (1<<29)<<3), 0)) // a field whose number is too large, with a value
 	f.Fuzz(func(t *testing.T, from []byte) {
 		for _, want := range empty() {
 			got := want.ProtoReflect().New().Interface()
