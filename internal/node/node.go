@@ -20,7 +20,7 @@ import (
 
 // DefaultLanes is how many entries a node has under way at a time: while one
 // is made durable, the next is gathered and written.
-const DefaultLanes = 2
+const DefaultLanes = 4
 
 // When a checkpoint is taken.
 const (

@@ -64,7 +64,7 @@ func (m *machine) boot() {
 		return
 	}
 	m.core = node.NewCore(node.Config{
-		Name: "node", Lanes: 2, Ledger: l, Sum: sum, Clock: m.w, Archive: m.archive,
+		Name: "node", Lanes: node.DefaultLanes, Ledger: l, Sum: sum, Clock: m.w, Archive: m.archive,
 		Nonce: m.nonce, Append: m.log.append, Deliver: m.deliver, Fault: m.w.plant.node(),
 	})
 	from := l.Index()
