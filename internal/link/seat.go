@@ -132,7 +132,7 @@ func (s *seat) granted(grants []*polymathv1.Grant) {
 	}
 	s.post(worker.EventFunc(func(w *worker.Loop) {
 		for i := range leases {
-			w.Granted(leases[i])
+			w.Granted(&leases[i])
 		}
 	}))
 }

@@ -48,7 +48,7 @@ func (n *Node) Join(ctx context.Context, name string, post func(worker.Event)) (
 func pass(e SeatEvent, post func(worker.Event)) {
 	switch e := e.(type) {
 	case Granted:
-		post(worker.EventFunc(func(l *worker.Loop) { l.Granted(e.Lease) }))
+		post(worker.EventFunc(func(l *worker.Loop) { l.Granted(&e.Lease) }))
 	case Retired:
 		post(worker.EventFunc(func(l *worker.Loop) { l.Retired(e.Token) }))
 	case Closed:

@@ -149,7 +149,7 @@ func (c *member) hear(e node.SeatEvent) {
 		}
 		switch e := e.(type) {
 		case node.Granted:
-			c.loop.Granted(e.Lease)
+			c.loop.Granted(&e.Lease)
 		case node.Retired:
 			c.loop.Retired(e.Token)
 		case node.Closed:
@@ -199,7 +199,7 @@ func (c *member) advance() {
 }
 
 func (r *running) begin() {
-	c, lease := r.c, &r.task.Lease
+	c, lease := r.c, r.task.Lease
 	r.started, r.begun = true, c.w.now
 	k := c.w.job(lease.Input)
 	r.takes = max(time.Duration(lease.Interval.Len())*k.unit*time.Duration(c.slow), time.Microsecond)
@@ -245,7 +245,7 @@ func (r *running) end(err error) {
 	if !r.remove() {
 		return
 	}
-	c, lease := r.c, &r.task.Lease
+	c, lease := r.c, r.task.Lease
 	k := c.w.job(lease.Input)
 	output := k.output(lease.Interval)
 	switch {

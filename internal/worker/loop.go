@@ -103,7 +103,7 @@ type Loop struct {
 // Task is a lease that waits or is worked on, and then its report on the way
 // to the node.
 type Task struct {
-	Lease polymath.Lease // without its input, once it is over
+	Lease *polymath.Lease // without its input, once it is over
 
 	work    Work // at the Runner, if it is there
 	place   int  // in Loop.running
@@ -185,8 +185,8 @@ func (l *Loop) slots() uint32 {
 	return uint32(l.cfg.Parallel + waiting)
 }
 
-// Granted takes a lease.
-func (l *Loop) Granted(lease polymath.Lease) {
+// Granted takes a lease, which is the Loop's from now on.
+func (l *Loop) Granted(lease *polymath.Lease) {
 	if l.left || l.held[lease.Token] != nil {
 		return
 	}

@@ -83,8 +83,8 @@ func (d *desk) done(n uint64, took time.Duration, output string, err error) {
 	d.loop.Done(d.tasks[token(n)], Outcome{Output: []byte(output), Err: err, Took: took})
 }
 
-func lease(n uint64) polymath.Lease {
-	return polymath.Lease{Token: token(n), Function: "f", Interval: polymath.Interval{From: n, To: n + 1}}
+func lease(n uint64) *polymath.Lease {
+	return &polymath.Lease{Token: token(n), Function: "f", Interval: polymath.Interval{From: n, To: n + 1}}
 }
 
 func token(n uint64) polymath.Token {

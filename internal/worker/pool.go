@@ -92,7 +92,7 @@ func (t *poolTask) Progress() (uint64, bool) { return t.units.Load(), t.stage.Lo
 
 // run calls the function, and makes errors of what a bad function may do.
 func (p *pool) run(ctx context.Context, t *poolTask) (output []byte, err error) {
-	lease := &t.task.Lease
+	lease := t.task.Lease
 	defer func() {
 		if r := recover(); r != nil {
 			output, err = nil, fmt.Errorf("function %s panicked on units %v: %v", lease.Function, lease.Interval, r)
