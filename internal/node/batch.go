@@ -21,25 +21,30 @@ func (n *Node) Do(f func(*Batch)) {
 	n.do(func(c *Core) { c.Gather(func() { f(&Batch{n, c}) }) })
 }
 
-// Submit asks for a job; done hears what became of it, as Node.Submit returns
-// it.
-func (b *Batch) Submit(tenant string, spec *polymath.Spec, done func(id polymath.JobID, existing bool, err error)) {
+// Submit asks for a job; done hears the answer, whose Ref is that of the job:
+// see Node.JobID. The spec is the caller's again when Submit returns.
+func (b *Batch) Submit(tenant string, spec *polymath.Spec, done func(ledger.Answer)) {
 	if err := checkSpec(tenant, spec); err != nil {
-		done(polymath.JobID{}, false, err)
+		done(ledger.Answer{Err: err})
 		return
 	}
-	b.core.Submit(&ledger.Submit{Tenant: tenant, Spec: *spec}, func(a ledger.Answer) {
-		done(polymath.JobID{Shard: b.node.options.Shard, Ref: a.Ref}, a.Existing, a.Err)
-	})
+	s := &b.node.submit
+	s.Tenant, s.Spec = tenant, *spec
+	b.core.Submit(s, done)
+	*s = ledger.Submit{}
+}
+
+// JobID is the ID of a job of this node by its ref.
+func (n *Node) JobID(r polymath.Ref) polymath.JobID {
+	return polymath.JobID{Shard: n.options.Shard, Ref: r}
 }
 
 // Keyed finds the job that a submission with an idempotency key led to.
 func (b *Batch) Keyed(key [16]byte) (polymath.JobID, bool) { return b.core.ledger.Keyed(key) }
 
-// Propose has a command applied; done hears its error.
-func (b *Batch) Propose(cmd ledger.Command, done func(error)) {
-	b.core.Propose(cmd, func(a ledger.Answer) { done(a.Err) })
-}
+// Propose has a command applied; done hears the answer. The command is the
+// caller's again when Propose returns.
+func (b *Batch) Propose(cmd ledger.Command, done func(ledger.Answer)) { b.core.Propose(cmd, done) }
 
 // Job reads a job, and how many of its units are done within leases that are
 // still out.
@@ -115,6 +120,29 @@ func (b *Batch) Progress(token polymath.Token, done uint64) { b.core.Progress(to
 
 // Holder is the session that holds a lease, as far as this node watches it.
 func (b *Batch) Holder(token polymath.Token) (polymath.Ref, bool) { return b.core.keep.holder(token) }
+
+// BeginReport notes that a report of a lease came over a route and is under way;
+// false when another one of the same route is. EndReport notes that it is over.
+// Both know the leases that Holder knows, and must be called with the node in
+// hand.
+func (n *Node) BeginReport(token polymath.Token, over *Route) bool {
+	w := n.core.keep.of(token)
+	if w == nil {
+		return true // the ledger refuses it
+	}
+	if w.reported == over {
+		return false
+	}
+	w.reported = over
+	return true
+}
+
+// EndReport is for BeginReport.
+func (n *Node) EndReport(token polymath.Token, over *Route) {
+	if w := n.core.keep.of(token); w != nil && w.reported == over {
+		w.reported = nil
+	}
+}
 
 // Leased is what a lease is for: its Function, the canonical Input of its job
 // and the Interval of its units. It knows the leases that Holder knows.

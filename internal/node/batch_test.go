@@ -21,10 +21,10 @@ func TestBatchRefusesAlone(t *testing.T) {
 		errs := make(chan error, 3)
 		spec := polymath.Spec{Function: "f", Plan: polymath.Plan{Units: 1, Reducer: polymath.Count}}
 		p.node.Do(func(b *node.Batch) {
-			submitted := func(_ polymath.JobID, _ bool, err error) { errs <- err }
-			b.Submit("", &spec, submitted)
-			b.Propose(bad, func(err error) { errs <- err })
-			b.Submit("", &spec, submitted)
+			told := func(a ledger.Answer) { errs <- a.Err }
+			b.Submit("", &spec, told)
+			b.Propose(bad, told)
+			b.Submit("", &spec, told)
 		})
 		refused := 0
 		for range 3 {
@@ -38,7 +38,7 @@ func TestBatchRefusesAlone(t *testing.T) {
 			t.Errorf("%T: %d of 3 were refused", bad, refused)
 		}
 		alone := make(chan error, 1)
-		p.node.Do(func(b *node.Batch) { b.Propose(bad, func(err error) { alone <- err }) })
+		p.node.Do(func(b *node.Batch) { b.Propose(bad, func(a ledger.Answer) { alone <- a.Err }) })
 		if err := <-alone; polymath.CodeOf(err) != polymath.InvalidArgument {
 			t.Errorf("%T alone: %v", bad, err)
 		}
@@ -50,25 +50,25 @@ func TestBatchRefusesAlone(t *testing.T) {
 func TestBatchTravelsTogether(t *testing.T) {
 	const jobs = 10
 	p := open(t, t.TempDir())
-	ids := make(chan polymath.JobID, jobs)
+	refs := make(chan polymath.Ref, jobs)
 	spec := polymath.Spec{Function: "f", Plan: polymath.Plan{Units: 1, Reducer: polymath.Count}}
 	if _, _, err := p.node.Submit(t.Context(), "", spec); err != nil { // until then no lane is open
 		t.Fatal(err)
 	}
 	p.node.Do(func(b *node.Batch) {
 		for range jobs {
-			b.Submit("", &spec, func(id polymath.JobID, _ bool, err error) {
-				if err != nil {
-					t.Error(err)
+			b.Submit("", &spec, func(a ledger.Answer) {
+				if a.Err != nil {
+					t.Error(a.Err)
 				}
-				ids <- id
+				refs <- a.Ref
 			})
 		}
 	})
-	first := <-ids
+	first := <-refs
 	for range jobs - 1 {
-		if id := <-ids; id.Ref.Index != first.Ref.Index {
-			t.Errorf("job %v is in another entry than job %v", id.Ref, first.Ref)
+		if r := <-refs; r.Index != first.Index {
+			t.Errorf("job %v is in another entry than job %v", r, first)
 		}
 	}
 }
@@ -79,25 +79,25 @@ func TestBatchOfSeveralEntries(t *testing.T) {
 	const jobs = 2*polymath.MaxEntryBytes/polymath.MaxInlineBytes + 4
 	p := open(t, t.TempDir())
 	spec := polymath.Spec{Function: "f", Input: make([]byte, polymath.MaxInlineBytes/2), Plan: polymath.Plan{Units: 1, Reducer: polymath.Count}}
-	ids := make(chan polymath.JobID, jobs)
+	refs := make(chan polymath.Ref, jobs)
 	p.node.Do(func(b *node.Batch) {
 		for range jobs {
-			b.Submit("", &spec, func(id polymath.JobID, _ bool, err error) {
-				if err != nil {
-					t.Error(err)
+			b.Submit("", &spec, func(a ledger.Answer) {
+				if a.Err != nil {
+					t.Error(a.Err)
 				}
-				ids <- id
+				refs <- a.Ref
 			})
 		}
 	})
 	entries := make(map[polymath.Index]int)
 	var last polymath.Ref
 	for range jobs {
-		id := <-ids
-		if entries[id.Ref.Index]++; id.Ref.Compare(last) <= 0 {
-			t.Errorf("job %v comes after %v", id.Ref, last)
+		r := <-refs
+		if entries[r.Index]++; r.Compare(last) <= 0 {
+			t.Errorf("job %v comes after %v", r, last)
 		}
-		last = id.Ref
+		last = r
 	}
 	if len(entries) < 2 {
 		t.Errorf("%d jobs of %d bytes travelled in one entry", jobs, len(spec.Input))
@@ -131,7 +131,7 @@ func TestRoutes(t *testing.T) {
 	})
 	session := <-joined
 	p.node.Do(func(b *node.Batch) {
-		b.Propose(&ledger.Demand{Session: session, Functions: []string{"f"}, Slots: 2}, func(error) {})
+		b.Propose(&ledger.Demand{Session: session, Functions: []string{"f"}, Slots: 2}, func(ledger.Answer) {})
 	})
 	submit := func() {
 		spec := polymath.Spec{Function: "f", Plan: polymath.Plan{Units: 1, Reducer: polymath.Count}}

@@ -1,7 +1,7 @@
 // Package node turns a ledger and a journal into something to use: propose a
 // command and get its answer, read, wait, keep time.
 //
-//	Propose ──> calls ──> lane ── entry ──> journal.Append
+//	Propose ──> draft ──> lane ── entry ──> journal.Append
 //	   ▲                   │ a session of its own: one entry at a time,
 //	   │                   │ numbered, appended again when nobody knows
 //	 answer                ▼
@@ -88,21 +88,16 @@ type Core struct {
 	sum    journal.Checksum
 	fx     ledger.Effects
 
-	calls     []call
+	drafts    []*draft // that wait for a lane, all but the last full
+	waiting   int      // commands in drafts
+	spare     []*draft // empty, to be used again
 	lanes     []lane
-	commands  ledger.Commands // of the entry being made; room for those of the next
 	waits     map[polymath.JobID][]*waiter
 	seats     map[polymath.Ref]bool
 	keep      keeper
 	ready     bool  // replay is over
 	gathering bool  // lanes wait for the end of Gather
 	full      error // why commands are refused for now, or nil
-}
-
-// call is a command on its way, and whom to tell.
-type call struct {
-	cmd  ledger.Command
-	done func(ledger.Answer)
 }
 
 // NewCore makes the core of a node whose ledger was restored to some index.
@@ -138,18 +133,22 @@ func (c *Core) Ready() {
 }
 
 // Propose has a command applied and tells done its answer: once, after it was
-// applied, or when it certainly will not be. The answer is never a guess.
+// applied, or when it certainly will not be. The answer is never a guess. The
+// command is copied: it is the caller's again when Propose returns.
 func (c *Core) Propose(cmd ledger.Command, done func(ledger.Answer)) {
 	if c.full != nil {
 		done(ledger.Answer{Err: c.full})
 		return
 	}
-	if len(c.calls) >= MaxWaitingCalls {
+	if c.waiting >= MaxWaitingCalls {
 		done(ledger.Answer{Err: polymath.Errorf(polymath.Overloaded,
 			"%d commands wait for the journal already: try again later", MaxWaitingCalls)})
 		return
 	}
-	c.calls = append(c.calls, call{cmd, done})
+	if err := c.draw(cmd, done); err != nil {
+		done(ledger.Answer{Err: err})
+		return
+	}
 	c.pump()
 }
 
@@ -256,7 +255,7 @@ func (c *Core) Quiet() bool {
 			return false
 		}
 	}
-	return len(c.calls) == 0
+	return c.waiting == 0
 }
 
 // Load is what a Core holds in memory beside its ledger.
@@ -269,7 +268,7 @@ type Load struct {
 
 // Load reads it.
 func (c *Core) Load() Load {
-	return Load{Calls: len(c.calls), Waiters: len(c.waits), Seats: len(c.seats), Watches: len(c.keep.watches)}
+	return Load{Calls: c.waiting, Waiters: len(c.waits), Seats: len(c.seats), Watches: len(c.keep.watches)}
 }
 
 // Next is when the Core wants to be woken, by its Clock; false for not at all.

@@ -59,6 +59,8 @@ type watch struct {
 	longest time.Duration // how long it may take at all; 0: it lives by progress
 	done    uint64        // units
 	ending  bool          // its end was proposed
+
+	reported *Route // over which a report came that is under way
 }
 
 func newKeeper(c *Core) keeper {
@@ -317,20 +319,20 @@ func (k *keeper) look(w *watch, now time.Duration) {
 	if s := k.beats[w.session]; s != nil && s.ending {
 		return // all it holds is about to end
 	}
-	again := k.over(func() { w.ending = false })
+	again := func() func(ledger.Answer) { return k.over(func() { w.ending = false }) }
 	switch {
 	case w.token.IsZero():
 		if now-w.seen >= beatLimit {
-			k.lose(w, again)
+			k.lose(w, again())
 		}
 	case !w.started && !w.restart:
 		if now-w.seen >= startLimit {
-			k.expire(w, fmt.Sprintf("not begun within %v", startLimit), again)
+			k.expire(w, fmt.Sprintf("not begun within %v", startLimit), again())
 		}
 	case w.longest > 0 && now-w.begun >= w.longest && w.started:
-		k.expire(w, fmt.Sprintf("ran longer than %v", w.longest), again)
+		k.expire(w, fmt.Sprintf("ran longer than %v", w.longest), again())
 	case w.longest == 0 && now-w.seen >= stallLimit, w.restart && now-w.seen >= max(stallLimit, w.longest):
-		k.expire(w, fmt.Sprintf("no progress for %v", stallLimit), again)
+		k.expire(w, fmt.Sprintf("no progress for %v", stallLimit), again())
 	case w.started && w.slow > 0 && now-w.begun >= w.slow:
 		w.slow = 0
 		k.core.Propose(&ledger.Suspect{Term: k.term, Token: w.token}, k.over(func() {}))

@@ -28,8 +28,7 @@ type lane struct {
 	number  uint64       // of the entry applied last
 	flight  uint64       // counts entries launched, to know late outcomes
 	entry   []byte       // under way; empty: none
-	calls   []call       // in it, in order
-	room    []call       // of the calls before, to be used again
+	draft   *draft       // that it was made of; nil: it is an Open
 	unknown bool         // an earlier attempt may have been stored
 	tries   int
 	again   time.Duration // when to append the entry again; 0: it is with the journal
@@ -43,7 +42,7 @@ func (c *Core) open(i int) {
 		&ledger.Open{Nonce: l.nonce, Node: c.cfg.Name, Local: true},
 	}}
 	l.entry = e.Encode(l.entry[:0])
-	l.calls, l.unknown, l.tries = nil, false, 0
+	l.draft, l.unknown, l.tries = nil, false, 0
 	c.launch(i)
 }
 
@@ -56,55 +55,33 @@ func (c *Core) Gather(propose func()) {
 	c.pump()
 }
 
-// pump gives waiting calls to lanes that are free.
+// pump gives drafts to lanes that are free.
 func (c *Core) pump() {
 	if c.gathering {
 		return
 	}
 	for i := range c.lanes {
 		l := &c.lanes[i]
-		if len(c.calls) == 0 {
+		if c.waiting == 0 {
 			return
 		}
 		if l.session.IsZero() || len(l.entry) > 0 {
 			continue
 		}
-		if c.load(l); len(l.calls) > 0 {
-			c.launch(i)
-		}
+		c.load(l)
+		c.launch(i)
 	}
 }
 
-// load makes an entry of the calls that wait, as many as fit. A command that
-// no entry can hold is refused here, so that it spoils nobody else's.
+// load makes an entry of the first draft.
 func (c *Core) load(l *lane) {
-	n := 0
-	l.calls, l.room = slices.Grow(l.room, min(len(c.calls), ledger.MaxCommands)), nil
-	c.commands.Cut(0)
-	var refused []call
-	for ; n < len(c.calls) && len(l.calls) < ledger.MaxCommands; n++ {
-		before := len(c.commands.Bytes())
-		k := c.calls[n]
-		if err := c.commands.Add(k.cmd); err != nil {
-			refused = append(refused, call{done: func(ledger.Answer) { k.done(ledger.Answer{Err: err}) }})
-			continue
-		}
-		if len(c.commands.Bytes()) > maxEntryBytes && len(l.calls) > 0 {
-			c.commands.Cut(before)
-			break
-		}
-		l.calls = append(l.calls, k)
-	}
-	rest := copy(c.calls, c.calls[n:])
-	clear(c.calls[rest:])
-	c.calls = c.calls[:rest]
-	if l.unknown, l.tries = false, 0; len(l.calls) > 0 {
-		e := ledger.Entry{Session: l.session, Number: l.number + 1, At: c.cfg.Clock.Wall()}
-		l.entry = e.EncodeAround(make([]byte, 0, len(c.commands.Bytes())+entryHeadBytes), len(l.calls), c.commands.Bytes())
-	}
-	for _, k := range refused {
-		k.done(ledger.Answer{})
-	}
+	l.draft = c.drafts[0]
+	c.drafts = slices.Delete(c.drafts, 0, 1)
+	c.waiting -= len(l.draft.calls)
+	commands := l.draft.commands.Bytes()
+	e := ledger.Entry{Session: l.session, Number: l.number + 1, At: c.cfg.Clock.Wall()}
+	l.entry = e.EncodeAround(make([]byte, 0, len(commands)+entryHeadBytes), len(l.draft.calls), commands)
+	l.unknown, l.tries = false, 0
 }
 
 // launch hands the lane's entry to the journal.
@@ -124,7 +101,7 @@ func (c *Core) Appended(i int, flight uint64, err error) {
 		return
 	}
 	if err == nil {
-		if c.cfg.Fault == AnswerOnAppend && len(l.calls) > 0 {
+		if c.cfg.Fault == AnswerOnAppend && l.draft != nil {
 			c.refuse(l, nil)
 		}
 		return
@@ -132,7 +109,7 @@ func (c *Core) Appended(i int, flight uint64, err error) {
 	if !errors.Is(err, journal.ErrNotAppended) {
 		l.unknown = true
 	}
-	if !l.unknown && len(l.calls) > 0 {
+	if !l.unknown && l.draft != nil {
 		c.refuse(l, polymath.Errorf(polymath.Unavailable, "nothing was changed: %w", err))
 		c.pump()
 		return
@@ -140,7 +117,7 @@ func (c *Core) Appended(i int, flight uint64, err error) {
 	if !l.unknown && !c.seated() { // no lane opens: nobody should wait for one
 		c.refuseWaiting(polymath.Errorf(polymath.Unavailable, "nothing was changed: %w", err))
 	}
-	if c.cfg.Fault == NewSessionOnRetry && len(l.calls) > 0 {
+	if c.cfg.Fault == NewSessionOnRetry && l.draft != nil {
 		c.restart(i)
 		return
 	}
@@ -150,11 +127,9 @@ func (c *Core) Appended(i int, flight uint64, err error) {
 // refuse answers the calls of an entry that is certainly not in the journal,
 // and frees the lane with its number unused.
 func (c *Core) refuse(l *lane, err error) {
-	calls := l.calls
-	l.entry, l.calls = nil, nil
-	for _, k := range calls {
-		k.done(ledger.Answer{Err: err})
-	}
+	d := l.draft
+	l.entry, l.draft = nil, nil
+	d.refuse(err)
 }
 
 // seated reports whether any lane has a session.
@@ -164,10 +139,10 @@ func (c *Core) seated() bool {
 
 // refuseWaiting answers the calls that no lane has taken.
 func (c *Core) refuseWaiting(err error) {
-	calls := c.calls
-	c.calls = nil
-	for _, k := range calls {
-		k.done(ledger.Answer{Err: err})
+	drafts := c.drafts
+	c.drafts, c.waiting = nil, 0
+	for _, d := range drafts {
+		d.refuse(err)
 	}
 }
 
@@ -187,20 +162,25 @@ func (c *Core) land(entry []byte) {
 			c.restart(i)
 		case ledger.Applied:
 			l.number = c.fx.Number
-			calls := l.calls
-			l.entry, l.calls, l.again = nil, nil, 0
-			for k := range calls {
-				calls[k].done(c.fx.Answers[k])
+			d := l.draft
+			l.entry, l.draft, l.again = nil, nil, 0
+			if d == nil { // they were answered before
+				continue
 			}
-			clear(calls)
-			l.room = calls[:0]
+			for k, tell := range d.calls {
+				tell(c.fx.Answers[k])
+			}
+			c.reuse(d)
 		}
 	}
 }
 
-// restart takes a lane's calls back and proposes them in a new session.
+// restart takes a lane's draft back: it is the first to travel in a new session.
 func (c *Core) restart(i int) {
-	c.calls = slices.Concat(c.lanes[i].calls, c.calls)
+	if d := c.lanes[i].draft; d != nil {
+		c.drafts = slices.Insert(c.drafts, 0, d)
+		c.waiting += len(d.calls)
+	}
 	c.open(i)
 }
 

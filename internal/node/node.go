@@ -92,6 +92,7 @@ type Node struct {
 	err    error                   // why failed was closed; guarded by mu
 	growth growth                  // guarded by mu
 	news   []event.Event           // room for those of one entry; guarded by mu
+	submit ledger.Submit           // room for one that is proposed; guarded by mu
 	moved  chan struct{}           // closed, and made anew, when entries were applied and somebody waits
 }
 

@@ -209,8 +209,8 @@ func (c *crew) tell(ctx context.Context, h *hand, x *api.Exchange, reports []rep
 		for i, r := range reports {
 			if r.err == nil {
 				under++
-				b.Propose(r.cmd, func(err error) {
-					errs[i] = err
+				b.Propose(r.cmd, func(a ledger.Answer) {
+					errs[i] = a.Err
 					done <- i
 				})
 			}

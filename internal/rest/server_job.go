@@ -8,6 +8,7 @@ import (
 	"github.com/polymath-run/polymath"
 	"github.com/polymath-run/polymath/api"
 	"github.com/polymath-run/polymath/internal/function/remote"
+	"github.com/polymath-run/polymath/internal/ledger"
 	"github.com/polymath-run/polymath/internal/node"
 	"github.com/polymath-run/polymath/internal/service"
 )
@@ -32,8 +33,8 @@ func (s *server) Submit(ctx context.Context, tenant string, requests []api.Submi
 	told := make([]Outcome, len(requests)) // of the node's until it is told
 	s.node.Do(func(b *node.Batch) {
 		for _, i := range planned {
-			b.Submit(whose, &specs[i], func(id polymath.JobID, existing bool, err error) {
-				told[i] = Outcome{id, existing, err}
+			b.Submit(whose, &specs[i], func(a ledger.Answer) {
+				told[i] = Outcome{s.node.JobID(a.Ref), a.Existing, a.Err}
 				done <- i
 			})
 		}

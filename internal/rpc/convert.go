@@ -6,6 +6,7 @@ import (
 	"github.com/polymath-run/polymath"
 	"github.com/polymath-run/polymath/api/polymathv1"
 	"github.com/polymath-run/polymath/internal/function/remote"
+	"github.com/polymath-run/polymath/internal/ledger"
 	"github.com/polymath-run/polymath/internal/node"
 	"github.com/polymath-run/polymath/internal/service"
 	"github.com/polymath-run/polymath/internal/wire"
@@ -44,18 +45,18 @@ func (s *Server) prepare(q *polymathv1.Request) (p prepared) {
 // enter asks for the job; done hears what became of it. One that cannot be
 // planned may have been taken before, by a server that knew its function: what
 // its ticket led to is the answer.
-func (p *prepared) enter(b *node.Batch, done func(id polymath.JobID, existing bool, err error)) {
+func (p *prepared) enter(b *node.Batch, done func(ledger.Answer)) {
 	if p.err == nil {
 		b.Submit(p.tenant, &p.spec, done)
 		return
 	}
 	if polymath.CodeOf(p.err) == polymath.NotFound && len(p.ticket) == service.TicketBytes {
 		if id, known := b.Keyed([service.TicketBytes]byte(p.ticket)); known {
-			done(id, true, nil)
+			done(ledger.Answer{Ref: id.Ref, Existing: true})
 			return
 		}
 	}
-	done(polymath.JobID{}, false, p.err)
+	done(ledger.Answer{Err: p.err})
 }
 
 // refusal is an error for a message; what stays private is logged.

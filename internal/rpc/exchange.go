@@ -22,6 +22,7 @@ const (
 
 // exchange is the two directions of a stream.
 type exchange interface {
+	// Receive reads a message, which is valid until the next Receive.
 	Receive() (*polymathv1.Calls, error)
 	Send(m *polymathv1.Replies) error
 	// cut lets a Send that hangs fail.
@@ -47,10 +48,7 @@ func (c called) finish(error) { _ = c.control.SetReadDeadline(time.Unix(1, 0)) }
 // processor time than a call does.
 type taken struct{ stream *wire.Stream }
 
-func (t taken) Receive() (*polymathv1.Calls, error) {
-	m := &polymathv1.Calls{}
-	return m, t.stream.Receive(m)
-}
+func (t taken) Receive() (*polymathv1.Calls, error) { return t.stream.ReceiveCalls() }
 
 func (t taken) Send(m *polymathv1.Replies) error { return t.stream.Send(m) }
 func (t taken) cut()                             { _ = t.stream.Close() }

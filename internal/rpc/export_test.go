@@ -5,6 +5,7 @@ import (
 
 	"github.com/polymath-run/polymath/api/polymathv1"
 	"github.com/polymath-run/polymath/internal/node"
+	"github.com/polymath-run/polymath/internal/wire"
 )
 
 // Bound makes the bounds of the streams that open from now on small enough
@@ -29,7 +30,7 @@ func (s Stream) Replies() (all []*polymathv1.Replies) {
 	for taken := s.stream.out.take(); len(taken) > 0; taken = s.stream.out.take() {
 		for items := taken; len(items) > 0; {
 			var m *polymathv1.Replies
-			m, items = s.stream.server.message(items)
+			m, items = s.stream.server.message(items, new(wire.Slab))
 			all = append(all, m)
 		}
 		s.stream.out.sent(taken)

@@ -19,15 +19,8 @@ const maxUnsentBytes = 16 << 20
 const lazyPause = 5 * time.Millisecond
 
 // keptItems is how many items' room is kept at most for the next ones, unless
-// the last ones needed a part of it: wellUsed.
-const (
-	keptItems = 1024
-	wellUsed  = 4
-)
-
-// kept reports whether room is kept of which so much was used. A large one is
-// let go with the first small message after it.
-func kept(room, used int) bool { return room <= keptItems || room <= wellUsed*used }
+// lately more were needed.
+const keptItems = 1024
 
 // messageBytes is about how much goes into one message.
 const messageBytes = 1 << 20
@@ -43,11 +36,12 @@ type outbox struct {
 	later *time.Timer // signals wake, for items that are lazy
 
 	mu       sync.Mutex
-	queue    []item // guarded by mu
-	spare    []item // room of a queue that was taken, to be used again; guarded by mu
-	urgent   bool   // something of queue is not lazy; guarded by mu
-	bytes    int    // of queue, about; guarded by mu
-	inFlight int    // bytes being sent; guarded by mu
+	queue    []item      // guarded by mu
+	spare    []item      // room of a queue that was taken, to be used again; guarded by mu
+	urgent   bool        // something of queue is not lazy; guarded by mu
+	bytes    int         // of queue, about; guarded by mu
+	inFlight int         // bytes being sent; guarded by mu
+	lately   wire.Lately // items that were sent; guarded by mu
 }
 
 // item is one thing to tell: the reply to a call, or news of a session; or
@@ -135,7 +129,7 @@ func (o *outbox) sent(items []item) {
 	clear(items)
 	o.mu.Lock()
 	o.inFlight = 0
-	if kept(cap(items), len(items)) {
+	if o.lately.Keep(cap(items), len(items), keptItems) {
 		o.spare = items[:0]
 	}
 	o.mu.Unlock()
@@ -157,36 +151,39 @@ func signal(c chan struct{}) {
 }
 
 // message makes a message of items, and gives those back for which it has no
-// room: answers may be larger than what they were made of.
-func (s *Server) message(items []item) (m *polymathv1.Replies, rest []item) {
-	m, slab := empty(items)
+// room: answers may be larger than what they were made of. It is the slab's.
+func (s *Server) message(items []item, slab *wire.Slab) (m *polymathv1.Replies, rest []item) {
+	slab.Begin(count(items))
+	var retired []*polymathv1.Retired
+	var closed [][]byte
 	size := 0
 	for i := range items {
 		if size > messageBytes {
-			return m, items[i:]
+			rest = items[i:]
+			break
 		}
 		it := &items[i]
 		if it.answer {
 			r := s.reply(it, slab)
-			m.Replies = append(m.Replies, r)
 			size += len(r.GetPicture().GetAnswer())
 		}
 		size += it.size()
 		switch news := it.news.(type) {
 		case node.Granted:
-			m.Grants = append(m.Grants, slab.Grant(it.session, &news.Lease))
+			slab.Grant(it.session, &news.Lease)
 		case node.Retired:
-			m.Retired = append(m.Retired, &polymathv1.Retired{Session: wire.Session(it.session), Token: wire.Token(news.Token)})
+			retired = append(retired, &polymathv1.Retired{Session: wire.Session(it.session), Token: wire.Token(news.Token)})
 		case node.Closed:
-			m.Closed = append(m.Closed, wire.Session(it.session))
+			closed = append(closed, wire.Session(it.session))
 		}
 	}
-	return m, nil
+	m = slab.Message()
+	m.Retired, m.Closed = retired, closed
+	return m, rest
 }
 
-// empty makes a message with room for items.
-func empty(items []item) (*polymathv1.Replies, *wire.Slab) {
-	replies, grants := 0, 0
+// count counts the replies and the grants among items.
+func count(items []item) (replies, grants int) {
 	for i := range items {
 		if items[i].answer {
 			replies++
@@ -194,14 +191,7 @@ func empty(items []item) (*polymathv1.Replies, *wire.Slab) {
 			grants++
 		}
 	}
-	m := &polymathv1.Replies{}
-	if replies > 0 {
-		m.Replies = make([]*polymathv1.Reply, 0, replies)
-	}
-	if grants > 0 {
-		m.Grants = make([]*polymathv1.Grant, 0, grants)
-	}
-	return m, wire.NewSlab(replies, grants)
+	return replies, grants
 }
 
 // reply makes the reply of an item.

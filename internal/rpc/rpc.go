@@ -26,6 +26,7 @@ import (
 	"github.com/polymath-run/polymath"
 	"github.com/polymath-run/polymath/api/polymathv1"
 	"github.com/polymath-run/polymath/api/polymathv1/polymathv1connect"
+	"github.com/polymath-run/polymath/internal/ledger"
 	"github.com/polymath-run/polymath/internal/node"
 	"github.com/polymath-run/polymath/internal/service"
 	"github.com/polymath-run/polymath/internal/wire"
@@ -44,6 +45,7 @@ type Server struct {
 	streams atomic.Int64
 	serving sync.WaitGroup  // streams, too
 	ending  context.Context // ends all streams
+	asked   []*asked        // to be used again; with the node in hand
 
 	writeLimit  time.Duration // writeTimeout, but for tests
 	silence     time.Duration // silenceLimit, but for tests
@@ -108,8 +110,8 @@ func (s *Server) Submit(ctx context.Context, r *connect.Request[polymathv1.Submi
 	}
 	s.service.Node().Do(func(b *node.Batch) {
 		for i := range specs {
-			specs[i].enter(b, func(id polymath.JobID, existing bool, err error) {
-				outcomes[i] = s.outcome(id, existing, err)
+			specs[i].enter(b, func(a ledger.Answer) {
+				outcomes[i] = s.outcome(a)
 				told <- struct{}{}
 			})
 		}
@@ -139,11 +141,11 @@ func errStopped() error {
 	return polymath.Errorf(polymath.Unavailable, "the node stopped: what was asked for may or may not have happened")
 }
 
-func (s *Server) outcome(id polymath.JobID, existing bool, err error) *polymathv1.Outcome {
-	if err != nil {
-		return &polymathv1.Outcome{Error: s.refusal(err)}
+func (s *Server) outcome(a ledger.Answer) *polymathv1.Outcome {
+	if a.Err != nil {
+		return &polymathv1.Outcome{Error: s.refusal(a.Err)}
 	}
-	return &polymathv1.Outcome{Job: id.String(), Existing: existing}
+	return &polymathv1.Outcome{Job: s.service.Node().JobID(a.Ref).String(), Existing: a.Existing}
 }
 
 // Get implements the call.

@@ -37,18 +37,21 @@ type stream struct {
 	owed     int               // calls not answered yet
 	waits    map[uint64]func() // by call: how to stop
 	sessions map[polymath.Ref][]remote.Declaration
-	reported map[polymath.Token]bool // those whose report is under way: another might be taken before it
-	joining  int                     // sessions under way
+	joining  int // sessions under way
 	over     bool
 
-	specs []prepared // room for those of one message; the reader's
+	specs  []prepared  // room for those of one message; the reader's
+	lately wire.Lately // of specs
+
+	slab wire.Slab // of the messages; the writer's
+
+	complete ledger.Complete // room for one that is proposed
 }
 
 func newStream(s *Server) *stream {
 	st := &stream{
 		server: s, out: newOutbox(s.unsentLimit),
 		waits: make(map[uint64]func()), sessions: make(map[polymath.Ref][]remote.Declaration),
-		reported: make(map[polymath.Token]bool),
 	}
 	st.route = &node.Route{Post: st.post}
 	return st
@@ -171,7 +174,7 @@ func (st *stream) flush(g *guard) error {
 	taken := st.out.take()
 	for items := taken; len(items) > 0; {
 		var m *polymathv1.Replies
-		m, items = st.server.message(items)
+		m, items = st.server.message(items, &st.slab)
 		if err := g.send(m); err != nil {
 			return err
 		}
@@ -238,8 +241,8 @@ func (st *stream) take(m *polymathv1.Calls) {
 		st.work(b, m)
 	})
 	clear(specs) // what was submitted was copied
-	if kept(cap(specs), len(specs)) {
-		st.specs = specs
+	if st.specs = specs; !st.lately.Keep(cap(specs), len(specs), keptItems) {
+		st.specs = nil
 	}
 }
 
@@ -293,13 +296,7 @@ func (st *stream) submit(b *node.Batch, call uint64, p *prepared) {
 	if !st.owe(call) {
 		return
 	}
-	p.enter(b, func(id polymath.JobID, existing bool, err error) {
-		if err != nil {
-			st.done(call, err)
-			return
-		}
-		st.reply(call, item{id: id, existing: existing})
-	})
+	p.enter(b, st.ask(call, polymath.Token{}))
 }
 
 func (st *stream) get(b *node.Batch, c *polymathv1.JobCall) {
@@ -370,5 +367,5 @@ func (st *stream) cancel(b *node.Batch, c *polymathv1.JobCall) {
 		st.done(c.GetCall(), err)
 		return
 	}
-	b.Propose(&ledger.Cancel{Job: id}, func(err error) { st.done(c.GetCall(), err) })
+	b.Propose(&ledger.Cancel{Job: id}, func(a ledger.Answer) { st.done(c.GetCall(), a.Err) })
 }

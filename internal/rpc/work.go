@@ -127,7 +127,7 @@ func (st *stream) demand(b *node.Batch, d *polymathv1.Demand) {
 		}
 	}
 	cmd := &ledger.Demand{Session: s, Functions: d.GetFunctions(), Slots: d.GetSlots(), Micros: d.GetMicros()}
-	b.Propose(cmd, func(err error) { st.done(d.GetCall(), err) })
+	b.Propose(cmd, func(a ledger.Answer) { st.done(d.GetCall(), a.Err) })
 }
 
 func (st *stream) report(b *node.Batch, r *polymathv1.Report) {
@@ -143,7 +143,8 @@ func (st *stream) report(b *node.Batch, r *polymathv1.Report) {
 	var cmd ledger.Command
 	switch r.GetKind() {
 	case polymathv1.Report_COMPLETE:
-		cmd = &ledger.Complete{Token: t, Output: r.GetOutput(), Micros: r.GetMicros()}
+		st.complete = ledger.Complete{Token: t, Output: r.GetOutput(), Micros: r.GetMicros()}
+		cmd = &st.complete
 		if err := st.checkOutput(b, t, r.GetOutput()); err != nil {
 			cmd = &ledger.Fail{Token: t, Error: clip(err.Error())}
 		}
@@ -155,16 +156,11 @@ func (st *stream) report(b *node.Batch, r *polymathv1.Report) {
 		st.done(call, polymath.Errorf(polymath.InvalidArgument, "a report of kind %d is none of this version", r.GetKind()))
 		return
 	}
-	if st.reported[t] {
+	if !st.server.service.Node().BeginReport(t, st.route) { // the other might be taken before it
 		st.done(call, polymath.Errorf(polymath.StaleToken, "the lease %v was reported before: the first report counts", t))
 		return
 	}
-	st.reported[t] = true
-	b.Propose(cmd, func(err error) {
-		delete(st.reported, t)
-		// The worker goes on without it.
-		st.reply(call, item{err: st.server.refusal(err), lazy: err == nil})
-	})
+	b.Propose(cmd, st.ask(call, t))
 }
 
 // checkOutput refuses what no answer can be made of.
@@ -193,5 +189,5 @@ func (st *stream) leave(b *node.Batch, l *polymathv1.Leave) {
 		st.done(l.GetCall(), err)
 		return
 	}
-	b.Propose(&ledger.Close{Session: s}, func(err error) { st.done(l.GetCall(), err) })
+	b.Propose(&ledger.Close{Session: s}, func(a ledger.Answer) { st.done(l.GetCall(), a.Err) })
 }

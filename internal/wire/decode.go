@@ -23,6 +23,22 @@ const maxNames = 1024
 type decoder struct {
 	names map[string]string // texts that are said again and again
 	jobs  strings.Builder   // ids of jobs, one after the other: one allocation for many
+	room  callsRoom         // of the Calls that again read last
+}
+
+// callsRoom is the memory of what Calls have many of.
+type callsRoom struct {
+	submissions room[polymathv1.Submission]
+	requests    room[polymathv1.Request]
+	reports     room[polymathv1.Report]
+	progress    room[polymathv1.Progress]
+}
+
+// again reads Calls into the memory of those it read before, which are not to be
+// used any more.
+func (d *decoder) again(from []byte, m *polymathv1.Calls) error {
+	m.Reset()
+	return d.calls(from, m, &d.room)
 }
 
 // decode reads a message.
@@ -30,7 +46,7 @@ func (d *decoder) decode(from []byte, m proto.Message) error {
 	switch m := m.(type) {
 	case *polymathv1.Calls:
 		m.Reset()
-		return d.calls(from, m)
+		return d.calls(from, m, &callsRoom{})
 	case *polymathv1.Replies:
 		m.Reset()
 		return d.replies(from, m)
@@ -59,15 +75,6 @@ func (d *decoder) job(f *fields) string {
 	from := d.jobs.Len()
 	d.jobs.Write(f.text())
 	return d.jobs.String()[from:]
-}
-
-// list makes room for the parts of a message whose field has a key.
-func list[T any](count *[callsFields]int, key uint64) ([]*T, room[T]) {
-	n := count[key>>3]
-	if n == 0 {
-		return nil, room[T]{}
-	}
-	return make([]*T, 0, n), room[T]{parts: n}
 }
 
 // callsFields is more than the highest number of a field of Calls and Replies.
@@ -100,34 +107,25 @@ const (
 	callsLeaves      = 11<<3 | data
 )
 
-func (d *decoder) calls(from []byte, m *polymathv1.Calls) error {
+func (d *decoder) calls(from []byte, m *polymathv1.Calls, in *callsRoom) error {
 	n, err := count(from)
 	if err != nil {
 		return err
 	}
 	d.jobs.Reset()
-	var submissions room[polymathv1.Submission]
-	var reports room[polymathv1.Report]
-	var progress room[polymathv1.Progress]
-	m.Submissions, submissions = list[polymathv1.Submission](&n, callsSubmissions)
-	m.Reports, reports = list[polymathv1.Report](&n, callsReports)
-	m.Progress, progress = list[polymathv1.Progress](&n, callsProgress)
-	requests := room[polymathv1.Request]{parts: submissions.parts}
+	in.submissions.begin(n[callsSubmissions>>3])
+	in.requests.begin(n[callsSubmissions>>3])
+	in.reports.begin(n[callsReports>>3])
+	in.progress.begin(n[callsProgress>>3])
 	f := fields{rest: from}
 	for f.next() {
 		switch f.key {
 		case callsSubmissions:
-			s := submissions.next()
-			f.into(d.submission(f.data, s, &requests))
-			m.Submissions = append(m.Submissions, s)
+			f.into(d.submission(f.data, in.submissions.next(), &in.requests))
 		case callsReports:
-			r := reports.next()
-			f.into(d.report(f.data, r))
-			m.Reports = append(m.Reports, r)
+			f.into(d.report(f.data, in.reports.next()))
 		case callsProgress:
-			p := progress.next()
-			f.into(d.progress(f.data, p))
-			m.Progress = append(m.Progress, p)
+			f.into(d.progress(f.data, in.progress.next()))
 		case callsBeats:
 			m.Beats = append(m.Beats, f.data)
 		case callsForgotten, callsForgottens:
@@ -146,6 +144,7 @@ func (d *decoder) calls(from []byte, m *polymathv1.Calls) error {
 			m.Leaves = rare(&f, m.Leaves, &polymathv1.Leave{})
 		}
 	}
+	m.Submissions, m.Reports, m.Progress = in.submissions.list, in.reports.list, in.progress.list
 	return f.err
 }
 
@@ -274,19 +273,15 @@ func (d *decoder) replies(from []byte, m *polymathv1.Replies) error {
 	d.jobs.Reset()
 	var replies room[polymathv1.Reply]
 	var grants room[polymathv1.Grant]
-	m.Replies, replies = list[polymathv1.Reply](&n, repliesReplies)
-	m.Grants, grants = list[polymathv1.Grant](&n, repliesGrants)
+	replies.begin(n[repliesReplies>>3])
+	grants.begin(n[repliesGrants>>3])
 	f := fields{rest: from}
 	for f.next() {
 		switch f.key {
 		case repliesReplies:
-			r := replies.next()
-			f.into(d.reply(f.data, r))
-			m.Replies = append(m.Replies, r)
+			f.into(d.reply(f.data, replies.next()))
 		case repliesGrants:
-			g := grants.next()
-			f.into(d.grant(f.data, g))
-			m.Grants = append(m.Grants, g)
+			f.into(d.grant(f.data, grants.next()))
 		case repliesRetired:
 			m.Retired = rare(&f, m.Retired, &polymathv1.Retired{})
 		case repliesClosed:
@@ -298,6 +293,7 @@ func (d *decoder) replies(from []byte, m *polymathv1.Replies) error {
 			merge(&f, m.End)
 		}
 	}
+	m.Replies, m.Grants = replies.list, grants.list
 	return f.err
 }
 

@@ -156,6 +156,9 @@ func FuzzMessage(f *testing.F) {
 			if (err == nil) != (wantErr == nil) {
 				t.Fatalf("%v, and proto.Unmarshal: %v", err, wantErr)
 			}
+			if calls, ok := got.(*polymathv1.Calls); ok {
+				checkAgain(t, from, calls, err)
+			}
 			if err != nil {
 				continue
 			}
@@ -175,12 +178,60 @@ func FuzzMessage(f *testing.F) {
 	})
 }
 
+// again reads a message as a server reads Calls, and others as ever.
+func again(d *decoder, from []byte, m proto.Message) error {
+	if calls, ok := m.(*polymathv1.Calls); ok {
+		return d.again(from, calls)
+	}
+	return d.decode(bytes.Clone(from), m)
+}
+
+// checkAgain reads Calls into the memory of others, larger and smaller ones, and
+// holds them against what was read into memory of their own.
+func checkAgain(t *testing.T, from []byte, want *polymathv1.Calls, wantErr error) {
+	t.Helper()
+	before, err := proto.Marshal(full()[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var d decoder
+	var got polymathv1.Calls
+	for _, other := range [][]byte{nil, before, append(before, before...), before} {
+		if err := d.again(other, &got); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.again(from, &got); (err == nil) != (wantErr == nil) || err == nil && !proto.Equal(&got, want) {
+			t.Fatalf("in used memory: %v, %v\ninstead of %v, %v", &got, err, want, wantErr)
+		}
+	}
+}
+
+// TestRoomIsLetGo: what a large message took is not kept for small ones.
+func TestRoomIsLetGo(t *testing.T) {
+	var r room[int]
+	r.begin(100 * keptParts)
+	for range 100 * keptParts {
+		r.next()
+	}
+	messages := 0
+	for ; cap(r.list) > keptParts; messages++ {
+		r.begin(1)
+		if *r.next() != 0 || messages > 100 {
+			t.Fatalf("after %d messages: room for %d", messages, cap(r.list))
+		}
+	}
+	if messages < 5 {
+		t.Errorf("let go after %d messages, one of which may need it again", messages)
+	}
+}
+
 // BenchmarkMessage reads and writes what a hundred jobs take, by hand and by
 // the library.
 func BenchmarkMessage(b *testing.B) {
 	calls := &polymathv1.Calls{}
 	replies := &polymathv1.Replies{}
-	slab := NewSlab(100, 100)
+	slab := new(Slab)
+	slab.Begin(200, 100)
 	input := bytes.Repeat([]byte("x"), 100)
 	job := polymath.JobID{Ref: polymath.Ref{Index: polymath.Index{Epoch: 1, Position: 123_456}, Ordinal: 7}}
 	for i := range uint64(100) {
@@ -206,6 +257,7 @@ func BenchmarkMessage(b *testing.B) {
 			do   func() error
 		}{
 			{"decode", func() error { return d.decode(bytes.Clone(from), read) }},
+			{"decode again", func() error { return again(&d, from, read) }},
 			{"proto.Unmarshal", func() error { return proto.Unmarshal(from, read) }},
 			{"encode", func() error { _, err := encode(from[:0], m); return err }},
 			{"proto.Marshal", func() error { _, err := proto.MarshalOptions{}.MarshalAppend(from[:0], m); return err }},

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/polymath-run/polymath"
+	"github.com/polymath-run/polymath/api/polymathv1"
 )
 
 // Protocol is what a stream upgrades to: its request is that of the Connect
@@ -23,8 +24,8 @@ const Protocol = "polymath-stream/1"
 const (
 	lengthBytes = 4
 	bufferBytes = 64 << 10  // of reading; and what is believed of a length before it comes
-	keptBytes   = 256 << 10 // of the buffer of sending, which is used again, unless
-	wellUsed    = 4         // the last message needed so large a part of it
+	keptBytes   = 256 << 10 // of the buffer of sending, which is used again; more if it is well used
+	keptCalls   = 64 << 10  // of the buffer of Calls, the same
 )
 
 // Stream carries messages over a connection of its own. One goroutine at a
@@ -36,6 +37,9 @@ type Stream struct {
 	message []byte // being received
 	decoder decoder
 	out     []byte
+	sent    Lately           // bytes of out
+	taken   Lately           // bytes of message, of Calls
+	calls   polymathv1.Calls // received last
 }
 
 // NewStream makes a stream of a connection. in reads from it, and may have
@@ -59,11 +63,24 @@ func (s *Stream) Send(m proto.Message) error {
 		return err
 	}
 	binary.BigEndian.PutUint32(out, uint32(len(out)-lengthBytes))
-	if s.out = out; cap(out) > max(keptBytes, wellUsed*len(out)) {
+	if s.out = out; !s.sent.Keep(cap(out), len(out), keptBytes) {
 		s.out = nil
 	}
 	_, err = s.conn.Write(out)
 	return err
+}
+
+// ReceiveCalls is Receive for a server, which reads one message after the other:
+// what it returns is valid until the next call, whose message takes its memory.
+func (s *Stream) ReceiveCalls() (*polymathv1.Calls, error) {
+	if err := s.receive(); err != nil {
+		return nil, err
+	}
+	err := unreadable(s.decoder.again(s.message, &s.calls))
+	if !s.taken.Keep(cap(s.message), len(s.message), keptCalls) {
+		s.message = nil // it is the Calls' now
+	}
+	return &s.calls, err
 }
 
 // Receive reads the next message into m. The error is io.EOF when the other
@@ -71,6 +88,23 @@ func (s *Stream) Send(m proto.Message) error {
 // has more than MaxMessageBytes. What m has of bytes is part of one piece of
 // memory: who keeps some of them for long copies them.
 func (s *Stream) Receive(m proto.Message) error {
+	if err := s.receive(); err != nil {
+		return err
+	}
+	err := unreadable(s.decoder.decode(s.message, m))
+	s.message = nil // it is m's
+	return err
+}
+
+func unreadable(err error) error {
+	if err != nil {
+		return polymath.Errorf(polymath.InvalidArgument, "a message cannot be read: %w", err)
+	}
+	return nil
+}
+
+// receive reads the bytes of the next message.
+func (s *Stream) receive() error {
 	if err := s.conn.SetReadDeadline(time.Now().Add(s.silence)); err != nil {
 		return err
 	}
@@ -82,18 +116,11 @@ func (s *Stream) Receive(m proto.Message) error {
 	if n > MaxMessageBytes {
 		return polymath.Errorf(polymath.TooLarge, "a message of %d bytes is larger than %d", n, MaxMessageBytes)
 	}
-	if err := s.read(n); err != nil {
-		if errors.Is(err, io.EOF) {
-			err = io.ErrUnexpectedEOF
-		}
-		return err
+	err := s.read(n)
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
 	}
-	err := s.decoder.decode(s.message, m)
-	s.message = nil // it is m's
-	if err != nil {
-		return polymath.Errorf(polymath.InvalidArgument, "a message cannot be read: %w", err)
-	}
-	return nil
+	return err
 }
 
 // read reads n bytes of a message. Memory is taken as they come: a length
