@@ -151,11 +151,12 @@ func gaveUp(ctx context.Context) error {
 	return polymath.Errorf(polymath.Timeout, "gave up waiting; what was asked for may still happen: %w", ctx.Err())
 }
 
-// jobCall asks something about a job and returns the reply.
-func (l *Link) jobCall(ctx context.Context, id polymath.JobID, list func(*polymathv1.Calls) *[]*polymathv1.JobCall) (*polymathv1.Reply, error) {
+// jobCall asks something about a job and returns its picture, if the reply has
+// one.
+func (l *Link) jobCall(ctx context.Context, id polymath.JobID, list func(*polymathv1.Calls) *[]*polymathv1.JobCall) (*polymathv1.Job, error) {
 	type answer struct {
-		reply *polymathv1.Reply
-		err   error
+		picture *polymathv1.Job
+		err     error
 	}
 	told := make(chan answer, 1)
 	name := id.String()
@@ -165,14 +166,14 @@ func (l *Link) jobCall(ctx context.Context, id polymath.JobID, list func(*polyma
 			*calls = append(*calls, &polymathv1.JobCall{Call: number, Job: name})
 			return requestBytes
 		},
-		hear: func(r *polymathv1.Reply, err error) { told <- answer{r, err} },
+		hear: func(r *polymathv1.Reply, err error) { told <- answer{r.GetPicture(), err} },
 	}}
 	if err := l.ask(c); err != nil {
 		return nil, err
 	}
 	select {
 	case a := <-told:
-		return a.reply, a.err
+		return a.picture, a.err
 	case <-ctx.Done():
 		l.forget(c)
 		l.say(func(m *polymathv1.Calls) int {
@@ -185,14 +186,12 @@ func (l *Link) jobCall(ctx context.Context, id polymath.JobID, list func(*polyma
 
 // Get reads a job.
 func (l *Link) Get(ctx context.Context, id polymath.JobID) (*polymathv1.Job, error) {
-	r, err := l.jobCall(ctx, id, func(m *polymathv1.Calls) *[]*polymathv1.JobCall { return &m.Gets })
-	return r.GetPicture(), err
+	return l.jobCall(ctx, id, func(m *polymathv1.Calls) *[]*polymathv1.JobCall { return &m.Gets })
 }
 
 // Wait reads a job once it is finished.
 func (l *Link) Wait(ctx context.Context, id polymath.JobID) (*polymathv1.Job, error) {
-	r, err := l.jobCall(ctx, id, func(m *polymathv1.Calls) *[]*polymathv1.JobCall { return &m.Waits })
-	return r.GetPicture(), err
+	return l.jobCall(ctx, id, func(m *polymathv1.Calls) *[]*polymathv1.JobCall { return &m.Waits })
 }
 
 // Cancel ends a job that is not finished. NotFound when there is no such job,

@@ -14,8 +14,8 @@ type question interface {
 	// put adds it to a message, under its call's number, and says about how
 	// many bytes it takes. It may be put into several streams' messages.
 	put(m *polymathv1.Calls, number uint64) int
-	// done hears the reply, or why there will be none; again: it was asked in
-	// an earlier stream, too.
+	// done hears the reply, which is valid until it returns but for its picture,
+	// or why there will be none; again: it was asked in an earlier stream, too.
 	done(r *polymathv1.Reply, err error, again bool)
 }
 

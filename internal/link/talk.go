@@ -20,6 +20,8 @@ import (
 // talk is a stream, however it came about.
 type talk interface {
 	Send(m *polymathv1.Calls) error
+	// Receive reads a message, which is valid until the next Receive but for
+	// the inputs of grants.
 	Receive() (*polymathv1.Replies, error)
 	// close ends it: Send and Receive fail. It may be called at any time.
 	close()
@@ -45,8 +47,8 @@ func (d direct) close()                         { _ = d.stream.Close() }
 func (d direct) release()                       { d.close() }
 
 func (d direct) Receive() (*polymathv1.Replies, error) {
-	m := &polymathv1.Replies{}
-	if err := d.stream.Receive(m); err != nil {
+	m, err := d.stream.ReceiveReplies()
+	if err != nil {
 		return nil, err
 	}
 	return m, wire.ParseError(m.GetEnd())

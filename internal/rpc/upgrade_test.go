@@ -39,8 +39,8 @@ func (s *server) upgraded(t *testing.T) (*http.Response, *wire.Stream) {
 func until(t *testing.T, x *wire.Stream, wanted func(*polymathv1.Replies) bool) *polymathv1.Replies {
 	t.Helper()
 	for {
-		m := &polymathv1.Replies{}
-		if err := x.Receive(m); err != nil {
+		m, err := x.ReceiveReplies()
+		if err != nil {
 			t.Fatal(err)
 		}
 		if wanted(m) {
@@ -80,7 +80,7 @@ func TestUpgrade(t *testing.T) {
 	if err := wire.ParseError(last.GetEnd()); polymath.CodeOf(err) != polymath.Unavailable || !strings.Contains(err.Error(), "stopping") {
 		t.Errorf("the end: %v", err)
 	}
-	if err := x.Receive(&polymathv1.Replies{}); err == nil {
+	if _, err := x.ReceiveReplies(); err == nil {
 		t.Error("something came after the end")
 	}
 }

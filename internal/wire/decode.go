@@ -21,9 +21,10 @@ const maxNames = 1024
 // be used again. What is rare it leaves to proto.Unmarshal. Fields of newer
 // programs are dropped.
 type decoder struct {
-	names map[string]string // texts that are said again and again
-	jobs  strings.Builder   // ids of jobs, one after the other: one allocation for many
-	room  callsRoom         // of the Calls that again read last
+	names   map[string]string // texts that are said again and again
+	jobs    strings.Builder   // ids of jobs, one after the other: one allocation for many
+	called  callsRoom         // of the newest Calls
+	replied repliesRoom       // of the newest Replies
 }
 
 // callsRoom is the memory of what Calls have many of.
@@ -34,19 +35,19 @@ type callsRoom struct {
 	progress    room[polymathv1.Progress]
 }
 
-// again reads Calls into the memory of those it read before, which are not to be
-// used any more.
-func (d *decoder) again(from []byte, m *polymathv1.Calls) error {
-	m.Reset()
-	return d.calls(from, m, &d.room)
+// repliesRoom is the memory of what Replies have many of.
+type repliesRoom struct {
+	replies room[polymathv1.Reply]
+	grants  room[polymathv1.Grant]
 }
 
-// decode reads a message.
+// decode reads a message, into the memory of the one of its kind that it read
+// before: that is not to be used any more.
 func (d *decoder) decode(from []byte, m proto.Message) error {
 	switch m := m.(type) {
 	case *polymathv1.Calls:
 		m.Reset()
-		return d.calls(from, m, &callsRoom{})
+		return d.calls(from, m)
 	case *polymathv1.Replies:
 		m.Reset()
 		return d.replies(from, m)
@@ -107,12 +108,13 @@ const (
 	callsLeaves      = 11<<3 | data
 )
 
-func (d *decoder) calls(from []byte, m *polymathv1.Calls, in *callsRoom) error {
+func (d *decoder) calls(from []byte, m *polymathv1.Calls) error {
 	n, err := count(from)
 	if err != nil {
 		return err
 	}
 	d.jobs.Reset()
+	in := &d.called
 	in.submissions.begin(n[callsSubmissions>>3])
 	in.requests.begin(n[callsSubmissions>>3])
 	in.reports.begin(n[callsReports>>3])
@@ -271,17 +273,16 @@ func (d *decoder) replies(from []byte, m *polymathv1.Replies) error {
 		return err
 	}
 	d.jobs.Reset()
-	var replies room[polymathv1.Reply]
-	var grants room[polymathv1.Grant]
-	replies.begin(n[repliesReplies>>3])
-	grants.begin(n[repliesGrants>>3])
+	in := &d.replied
+	in.replies.begin(n[repliesReplies>>3])
+	in.grants.begin(n[repliesGrants>>3])
 	f := fields{rest: from}
 	for f.next() {
 		switch f.key {
 		case repliesReplies:
-			f.into(d.reply(f.data, replies.next()))
+			f.into(d.reply(f.data, in.replies.next()))
 		case repliesGrants:
-			f.into(d.grant(f.data, grants.next()))
+			f.into(d.grant(f.data, in.grants.next()))
 		case repliesRetired:
 			m.Retired = rare(&f, m.Retired, &polymathv1.Retired{})
 		case repliesClosed:
@@ -293,7 +294,7 @@ func (d *decoder) replies(from []byte, m *polymathv1.Replies) error {
 			merge(&f, m.End)
 		}
 	}
-	m.Replies, m.Grants = replies.list, grants.list
+	m.Replies, m.Grants = in.replies.list, in.grants.list
 	return f.err
 }
 

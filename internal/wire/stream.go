@@ -25,7 +25,7 @@ const (
 	lengthBytes = 4
 	bufferBytes = 64 << 10  // of reading; and what is believed of a length before it comes
 	keptBytes   = 256 << 10 // of the buffer of sending, which is used again; more if it is well used
-	keptCalls   = 64 << 10  // of the buffer of Calls, the same
+	keptMessage = 64 << 10  // of the buffer of receiving, the same
 )
 
 // Stream carries messages over a connection of its own. One goroutine at a
@@ -37,9 +37,10 @@ type Stream struct {
 	message []byte // being received
 	decoder decoder
 	out     []byte
-	sent    Lately           // bytes of out
-	taken   Lately           // bytes of message, of Calls
-	calls   polymathv1.Calls // received last
+	sent    Lately             // bytes of out
+	taken   Lately             // bytes of message
+	calls   polymathv1.Calls   // received last
+	replies polymathv1.Replies // received last
 }
 
 // NewStream makes a stream of a connection. in reads from it, and may have
@@ -70,41 +71,41 @@ func (s *Stream) Send(m proto.Message) error {
 	return err
 }
 
-// ReceiveCalls is Receive for a server, which reads one message after the other:
-// what it returns is valid until the next call, whose message takes its memory.
+// ReceiveCalls reads the next message, for a server. It is valid until the next
+// call, whose message takes its memory: who keeps some of it for longer copies
+// that. The error is io.EOF when the other side closed the connection between
+// two messages, and TooLarge when a message has more than MaxMessageBytes.
 func (s *Stream) ReceiveCalls() (*polymathv1.Calls, error) {
-	if err := s.receive(); err != nil {
-		return nil, err
-	}
-	err := unreadable(s.decoder.again(s.message, &s.calls))
-	if !s.taken.Keep(cap(s.message), len(s.message), keptCalls) {
-		s.message = nil // it is the Calls' now
-	}
-	return &s.calls, err
+	return &s.calls, s.receive(&s.calls)
 }
 
-// Receive reads the next message into m. The error is io.EOF when the other
-// side closed the connection between two messages, and TooLarge when a message
-// has more than MaxMessageBytes. What m has of bytes is part of one piece of
-// memory: who keeps some of them for long copies them.
-func (s *Stream) Receive(m proto.Message) error {
-	if err := s.receive(); err != nil {
+// ReceiveReplies is ReceiveCalls for a client. The inputs of what is granted stay
+// valid.
+func (s *Stream) ReceiveReplies() (*polymathv1.Replies, error) {
+	err := s.receive(&s.replies)
+	if len(s.replies.GetGrants()) > 0 {
+		s.message = nil
+	}
+	return &s.replies, err
+}
+
+// receive reads the next message into m.
+func (s *Stream) receive(m proto.Message) error {
+	if err := s.next(); err != nil {
 		return err
 	}
-	err := unreadable(s.decoder.decode(s.message, m))
-	s.message = nil // it is m's
-	return err
-}
-
-func unreadable(err error) error {
+	err := s.decoder.decode(s.message, m)
+	if !s.taken.Keep(cap(s.message), len(s.message), keptMessage) {
+		s.message = nil // it is m's now
+	}
 	if err != nil {
 		return polymath.Errorf(polymath.InvalidArgument, "a message cannot be read: %w", err)
 	}
 	return nil
 }
 
-// receive reads the bytes of the next message.
-func (s *Stream) receive() error {
+// next reads the bytes of the next message.
+func (s *Stream) next() error {
 	if err := s.conn.SetReadDeadline(time.Now().Add(s.silence)); err != nil {
 		return err
 	}

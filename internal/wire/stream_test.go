@@ -52,20 +52,19 @@ func TestStreamCarries(t *testing.T) {
 		}
 		sent <- sender.CloseSending()
 	}()
-	got := &polymathv1.Calls{}
-	if err := receiver.Receive(got); err != nil || !slices.Equal(got.GetForgotten(), []uint64{7}) {
+	got, err := receiver.ReceiveCalls()
+	if err != nil || !slices.Equal(got.GetForgotten(), []uint64{7}) {
 		t.Fatal(got, err)
 	}
 	for _, n := range sizes {
-		got := &polymathv1.Calls{}
-		if err := receiver.Receive(got); err != nil || len(got.GetBeats()[0]) != n {
+		if got, err := receiver.ReceiveCalls(); err != nil || len(got.GetBeats()[0]) != n {
 			t.Errorf("%d bytes: %v", n, err)
 		}
 		if err := <-sent; err != nil {
 			t.Error(err)
 		}
 	}
-	if err := receiver.Receive(got); !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrClosedPipe) {
+	if _, err := receiver.ReceiveCalls(); !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrClosedPipe) {
 		t.Errorf("after the end: %v", err)
 	}
 }
@@ -87,12 +86,12 @@ func TestStreamRefuses(t *testing.T) {
 			_, _ = io.WriteString(theirs, c.bytes)
 			_ = theirs.Close()
 		}()
-		if err := s.Receive(&polymathv1.Calls{}); !c.wrong(err) {
+		if _, err := s.ReceiveCalls(); !c.wrong(err) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	s, _ := pipe(t, time.Millisecond)
-	if err := s.Receive(&polymathv1.Calls{}); !errors.Is(err, os.ErrDeadlineExceeded) {
+	if _, err := s.ReceiveCalls(); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("silence: %v", err)
 	}
 }
@@ -106,7 +105,7 @@ func TestStreamBelievesNoLength(t *testing.T) {
 		_, _ = io.WriteString(theirs, strings.Repeat("x", 100))
 		_ = theirs.Close()
 	}()
-	if err := s.Receive(&polymathv1.Calls{}); !errors.Is(err, io.ErrUnexpectedEOF) {
+	if _, err := s.ReceiveCalls(); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Error(err)
 	}
 	if cap(s.message) > bufferBytes {
@@ -123,8 +122,8 @@ func FuzzReceive(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		s := NewStream(discard{}, bufio.NewReaderSize(bytes.NewReader(data), bufferBytes), time.Minute)
 		for {
-			m := &polymathv1.Calls{}
-			if err := s.Receive(m); err != nil {
+			m, err := s.ReceiveCalls()
+			if err != nil {
 				return
 			}
 			if err := s.Send(m); err != nil {
