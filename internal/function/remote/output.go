@@ -1,8 +1,6 @@
 package remote
 
 import (
-	"encoding/json"
-
 	"github.com/polymath-run/polymath"
 	"github.com/polymath-run/polymath/internal/function/lines"
 )
@@ -22,7 +20,7 @@ func (f Function) CheckOutput(_ []byte, units polymath.Interval, output []byte) 
 }
 
 func checkJSON(value []byte) error {
-	if !json.Valid(value) {
+	if !validJSON(value) {
 		return bad("%.80q is no JSON", value)
 	}
 	return nil

@@ -152,8 +152,8 @@ func compact(data []byte) ([]byte, error) {
 	if len(bytes.TrimLeft(data, " \t\r\n")) == 0 {
 		return []byte("{}"), nil
 	}
-	if data[0] == '{' && !bytes.ContainsAny(data, " \t\r\n") && json.Valid(data) {
-		return data, nil // as most programs write it
+	if data[0] == '{' && plain(data) {
+		return data, nil
 	}
 	var b bytes.Buffer
 	b.Grow(len(data))
@@ -271,7 +271,7 @@ func Answer(k Kind, in, accumulator []byte) (json.RawMessage, error) {
 // valid holds an answer against what whoever asks was promised: one JSON value.
 // Workers in other languages may return anything.
 func valid(answer []byte) (json.RawMessage, error) {
-	if !json.Valid(answer) {
+	if !validJSON(answer) {
 		return nil, polymath.Errorf(polymath.Conflict, "the job has no answer to read: a worker returned what is no JSON: %.80q", answer)
 	}
 	return answer, nil
