@@ -155,10 +155,12 @@ func (k kind) field() Fields {
 // yet.
 func (r *Request) appendForwarding(dst, b []byte, o *Outgoing, tell Fields) []byte {
 	asked := r.Host.Of(b)
+	var room [64]byte // of an address with a zone, mostly: it is written up to three times
+	peer := o.Peer.AppendTo(room[:0])
 	if tell&XForwardedFor != 0 {
 		dst = append(dst, "X-Forwarded-For: "...)
 		dst = r.appendBefore(dst, b, o, forwardedFor)
-		dst = append(o.Peer.AppendTo(dst), "\r\n"...)
+		dst = append(append(dst, peer...), "\r\n"...)
 	}
 	if tell&XForwardedProto != 0 {
 		dst = append(append(append(dst, "X-Forwarded-Proto: "...), o.Scheme...), "\r\n"...)
@@ -167,12 +169,18 @@ func (r *Request) appendForwarding(dst, b []byte, o *Outgoing, tell Fields) []by
 		dst = append(append(append(dst, "X-Forwarded-Host: "...), asked...), "\r\n"...)
 	}
 	if tell&XRealIP != 0 {
-		dst = append(o.Client.AppendTo(append(dst, "X-Real-IP: "...)), "\r\n"...)
+		dst = append(dst, "X-Real-IP: "...)
+		if o.Client == o.Peer {
+			dst = append(dst, peer...)
+		} else {
+			dst = o.Client.AppendTo(dst)
+		}
+		dst = append(dst, "\r\n"...)
 	}
 	if tell&Forwarded != 0 {
 		dst = append(dst, "Forwarded: "...)
 		dst = r.appendBefore(dst, b, o, forwarded)
-		dst = appendElement(dst, o, asked)
+		dst = appendElement(dst, o, peer, asked)
 	}
 	return dst
 }
@@ -192,12 +200,12 @@ func (r *Request) appendBefore(dst, b []byte, o *Outgoing, k kind) []byte {
 
 // appendElement writes our own element of a Forwarded field and ends its line.
 // A host is always quoted: it may have a colon, and has neither '"' nor '\'.
-func appendElement(dst []byte, o *Outgoing, asked []byte) []byte {
+func appendElement(dst []byte, o *Outgoing, peer, asked []byte) []byte {
 	dst = append(dst, "for="...)
 	if o.Peer.Is4() {
-		dst = o.Peer.AppendTo(dst)
+		dst = append(dst, peer...)
 	} else {
-		dst = append(o.Peer.AppendTo(append(dst, `"[`...)), `]"`...)
+		dst = append(append(append(dst, `"[`...), peer...), `]"`...)
 	}
 	if len(asked) > 0 {
 		dst = append(append(append(dst, `;host="`...), asked...), '"')

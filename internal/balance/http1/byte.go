@@ -73,16 +73,21 @@ const (
 // a DEL, and looks closer where the answer is yes.
 func clean(b []byte) bool {
 	for len(b) >= 8 {
-		x := binary.LittleEndian.Uint64(b)
-		low := (x - ones*' ') &^ x
-		del := x ^ ones*0x7f
-		del = (del - ones) &^ del
-		if (low|del)&highs != 0 && !cleanBytes(b[:8]) {
+		if controls(binary.LittleEndian.Uint64(b)) != 0 && !cleanBytes(b[:8]) {
 			return false
 		}
 		b = b[8:]
 	}
 	return cleanBytes(b)
+}
+
+// controls marks the control characters among eight bytes, the first in the
+// lowest bits: the lowest mark is right, and without one there is none.
+func controls(x uint64) uint64 {
+	low := (x - ones*' ') &^ x
+	del := x ^ ones*0x7f
+	del = (del - ones) &^ del
+	return (low | del) & highs
 }
 
 func cleanBytes(b []byte) bool {

@@ -2,6 +2,8 @@ package http1
 
 import (
 	"bytes"
+	"encoding/binary"
+	"math/bits"
 	"slices"
 )
 
@@ -74,9 +76,8 @@ type Head struct {
 	chunked bool
 }
 
-func (h *Head) reset() {
-	*h = Head{lines: h.lines[:0], length: -1}
-}
+// next is a head that nothing is known of yet.
+func (h *Head) next() Head { return Head{lines: h.lines[:0], length: -1} }
 
 func (h *Head) bad(why Reason) Verdict {
 	h.Why = why
@@ -104,32 +105,73 @@ func (h *Head) scan(b []byte, limit int, classify func([]byte) kind) Verdict {
 	whole := len(b) >= limit
 	b = b[:min(len(b), limit)]
 	for i := h.fields; ; {
-		end := bytes.IndexByte(b[i:], '\n')
-		switch {
-		case end < 0 && whole:
-			return h.bad(LargeHead)
-		case end < 0:
-			return More
-		case end == 0 || b[i+end-1] != '\r':
-			return h.bad(BareLF)
-		case end == 1:
+		if len(b)-i >= 2 && b[i] == '\r' && b[i+1] == '\n' {
 			h.Size = i + 2
 			return OK
 		}
-		text, next := b[i:i+end-1], i+end+1
-		colon, why := name(text)
-		if why != Fine {
-			return h.bad(why)
+		colon, end := usual(b[i:])
+		if end < 0 {
+			var v Verdict
+			if colon, end, v = h.unusual(b[i:], whole); v != OK {
+				return v
+			}
 		}
-		if k := classify(text[:colon]); k != plain {
-			l := line{k, Span{int32(i), int32(next)}, within(text, i, colon+1)}
+		if k := classify(b[i : i+colon]); k != plain {
+			l := line{k, Span{int32(i), int32(i + end + 2)}, within(b[i:i+end], i, colon+1)}
 			h.lines = append(h.lines, l)
 			if why := h.read(l.kind, l.value.Of(b)); why != Fine {
 				return h.bad(why)
 			}
 		}
-		i = next
+		i += end + 2
 	}
+}
+
+// usual reads the first line of b as nearly all are, in one pass: a name, a colon,
+// bytes that are no control characters, CRLF. It gives where the colon is and
+// where the CRLF; -1 says no more than that a closer look is needed.
+func usual(b []byte) (colon, end int) {
+	colon = tokens.span(b)
+	if colon == 0 || colon == len(b) || b[colon] != ':' {
+		return -1, -1
+	}
+	for i := colon + 1; i < len(b); i += 8 {
+		var eight uint64
+		switch left := len(b) - i; {
+		case left >= 8:
+			eight = binary.LittleEndian.Uint64(b[i:])
+		case len(b) >= 8: // less are left: the last eight, without those before
+			eight = binary.LittleEndian.Uint64(b[len(b)-8:]) >> (8 * (8 - left))
+		default:
+			return -1, -1
+		}
+		if found := controls(eight); found != 0 {
+			end = i + bits.TrailingZeros64(found)/8
+			if end+1 < len(b) && b[end] == '\r' && b[end+1] == '\n' {
+				return colon, end
+			}
+			return -1, -1
+		}
+	}
+	return -1, -1
+}
+
+// unusual reads the first line of b, or says what stands against it.
+func (h *Head) unusual(b []byte, whole bool) (colon, end int, v Verdict) {
+	end = bytes.IndexByte(b, '\n')
+	switch {
+	case end < 0 && whole:
+		return 0, 0, h.bad(LargeHead)
+	case end < 0:
+		return 0, 0, More
+	case end == 0 || b[end-1] != '\r':
+		return 0, 0, h.bad(BareLF)
+	}
+	colon, why := name(b[:end-1])
+	if why != Fine {
+		return 0, 0, h.bad(why)
+	}
+	return colon, end - 1, OK
 }
 
 // name checks a field line and finds its colon.

@@ -42,9 +42,7 @@ type Request struct {
 // OK or Bad, it is the same with any bytes appended.
 func (r *Request) Parse(b []byte, limit int) Verdict {
 	limit = headLimit(limit)
-	lines := r.lines
-	*r = Request{Head: Head{lines: lines}}
-	r.reset()
+	*r = Request{Head: r.next()}
 	text, v := r.firstLine(b, limit)
 	if v != OK {
 		return v

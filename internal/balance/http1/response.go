@@ -16,9 +16,7 @@ type Response struct {
 // may have, 0 for MaxHead. The verdict does not depend on how the bytes arrived.
 func (r *Response) Parse(b []byte, limit int, verb Verb) Verdict {
 	limit = headLimit(limit)
-	lines := r.lines
-	*r = Response{Head: Head{lines: lines}}
-	r.reset()
+	*r = Response{Head: r.next()}
 	text, v := r.firstLine(b, limit)
 	if v != OK {
 		return v
