@@ -23,6 +23,13 @@ type flight struct {
 	broken   bool          // the latest failure was a broken connection
 }
 
+// reset makes it that of another exchange. Attempts that are not among the
+// exchange's are not looked at.
+func (f *flight) reset() {
+	f.key, f.delay, f.open = 0, 0, 0
+	f.admitted, f.again, f.broken = false, false, false
+}
+
 // attempt is one of an exchange.
 type attempt struct {
 	member *member
@@ -37,7 +44,7 @@ type attempt struct {
 func (p *Pool) Begin(x *forward.Exchange) *forward.Refusal {
 	f, ok := x.Data.(*flight)
 	if ok {
-		*f = flight{}
+		f.reset()
 	} else {
 		f = &flight{}
 		x.Data = f
@@ -228,12 +235,14 @@ func (p *Pool) Done(x *forward.Exchange, u *forward.Upstream, r forward.Result) 
 	m.count(&r, v)
 	if !a.forced && a.epoch == p.epoch {
 		p.policy.Done(pick.Outcome{
-			Name: m.server.Name, Latency: r.Latency, Now: r.Now, Failed: v == guard.Bad, Abandoned: v == guard.Neither,
+			Name: m.server.Name, Index: m.index, Latency: r.Latency, Now: r.Now, Failed: v == guard.Bad, Abandoned: v == guard.Neither,
 		})
 	}
 	if v == guard.Good {
 		p.limit.Observe(r.Now, r.Latency)
-		p.hedge.Observe(r.Now, r.Latency)
+		if p.hedge.On() {
+			p.hedge.Observe(r.Now, r.Latency)
+		}
 	}
 	if m.index < 0 {
 		p.leave(m)

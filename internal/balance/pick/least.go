@@ -52,4 +52,4 @@ func (p *Least) lighter(a, b int) bool {
 }
 
 // Done implements Policy.
-func (p *Least) Done(o Outcome) { p.roster.done(o.Name) }
+func (p *Least) Done(o Outcome) { p.roster.done(&o) }

@@ -74,6 +74,10 @@ type Outcome struct {
 	// Name is the picked backend's. A name outlives an Update, an index does not.
 	Name string
 
+	// Index is where it is likely to be in the latest Update: it is looked for
+	// there first. It may be wrong.
+	Index int
+
 	// Latency is how long the request took, at least 0.
 	Latency time.Duration
 

@@ -211,7 +211,7 @@ func (p *Ring) Done(o Outcome) {
 	if p.bound == 0 {
 		return
 	}
-	if l := p.roster.done(o.Name); l != nil && l.counted {
+	if l := p.roster.done(&o); l != nil && l.counted {
 		p.total--
 	}
 }

@@ -10,6 +10,7 @@ type roster struct {
 
 // load is what a backend carries.
 type load struct {
+	name     string
 	inFlight int64 // requests picked and not done
 	listed   bool  // in the latest Update
 	counted  bool  // in Ring.total; set by Ring only
@@ -27,7 +28,7 @@ func (r *roster) update(backends []Backend) {
 	for i := range backends {
 		l := r.named[backends[i].Name]
 		if l == nil {
-			l = &load{}
+			l = &load{name: backends[i].Name}
 			r.named[backends[i].Name] = l
 		}
 		l.listed = true
@@ -42,14 +43,22 @@ func (r *roster) update(backends []Backend) {
 
 // done counts the end of a request and gives its backend's load; nil where no
 // request of that name is in flight.
-func (r *roster) done(name string) *load {
-	l := r.named[name]
+func (r *roster) done(o *Outcome) *load {
+	l := r.find(o)
 	if l == nil || l.inFlight == 0 {
 		return nil
 	}
 	l.inFlight--
 	if !l.listed && l.inFlight == 0 {
-		delete(r.named, name)
+		delete(r.named, o.Name)
 	}
 	return l
+}
+
+// find is the load of a name: mostly it is still where it was.
+func (r *roster) find(o *Outcome) *load {
+	if i := o.Index; i >= 0 && i < len(r.loads) && r.loads[i].name == o.Name {
+		return r.loads[i]
+	}
+	return r.named[o.Name]
 }

@@ -279,3 +279,30 @@ func TestPeakEWMAAvoidsTheSlow(t *testing.T) {
 		t.Errorf("the heavy backend got %d requests, an ordinary one %d", got[heavy], got[3])
 	}
 }
+
+// TestFade: the parabola is the exponential to within what is promised, and they
+// meet where one takes over from the other.
+func TestFade(t *testing.T) {
+	for _, x := range []float64{0, 1e-9, 1e-6, 1e-4, 1.0/1024 - 1e-12, 1.0 / 1024, 0.1, 1, 40} {
+		// A decay is 1/x steps, and what each is off by adds up.
+		if got, want := fade(x), math.Exp(-x); math.Abs(got-want) > 2e-7*x {
+			t.Errorf("fade(%v) is %v, want %v", x, got, want)
+		}
+	}
+}
+
+// TestIndexIsAHint: a request ends at its backend whatever index is told.
+func TestIndexIsAHint(t *testing.T) {
+	for _, index := range []int{0, 1, 2, -1, 99} {
+		var r roster
+		r.update([]Backend{{Name: "a"}, {Name: "b"}})
+		r.loads[1].inFlight = 2
+		if l := r.done(&Outcome{Name: "b", Index: index}); l != r.loads[1] || l.inFlight != 1 {
+			t.Errorf("index %d: another one's request ended", index)
+		}
+		r.update([]Backend{{Name: "a"}})
+		if l := r.done(&Outcome{Name: "b", Index: index}); l == nil || l.inFlight != 0 || r.named["b"] != nil {
+			t.Errorf("index %d: who has left is not forgotten with its last request", index)
+		}
+	}
+}
