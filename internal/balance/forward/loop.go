@@ -192,7 +192,8 @@ func (l *Loop) wake() {
 	}
 }
 
-// Stats sums up what the threads have done, as of their last rounds.
+// Stats sums up what the threads have done, as of when they were idle last, or 10 ms
+// ago.
 func (l *Loop) Stats() LoopStats {
 	var sum LoopStats
 	for _, t := range l.threads {

@@ -134,7 +134,7 @@ func (t *thread) alone(u *link, c *client) {
 func (t *thread) passHead(u *link, c *client, data []byte, inPlace bool) {
 	r := &t.response
 	t.alone(u, c)
-	now := t.options.Now()
+	now := t.now
 	u.passing, u.status, u.latency = true, r.Status, max(now-u.begun, 1)
 	u.body, u.left, u.last = r.Body, r.Length, r.Close
 	if u.body == http1.Chunked {
@@ -142,7 +142,13 @@ func (t *thread) passHead(u *link, c *client, data []byte, inPlace bool) {
 	}
 	c.x.Status, c.x.Answered, c.spoken = r.Status, now, true
 	c.last = c.last || c.partial || u.body == http1.UntilClose || t.loop.retired.Load()
-	t.out = r.Append(t.out[:0], data, &http1.Answer{Close: c.last, Extra: c.x.Fields})
+	extra := http1.Answer{Close: c.last, Extra: c.x.Fields}
+	if len(data)+len(extra.Extra) <= gatherBytes/2 {
+		b := r.Append(t.buffers.get(gatherBytes), data, &extra)
+		t.pourAll(u, c, append(b, data[r.Size:]...), len(b))
+		return
+	}
+	t.out = r.Append(t.out[:0], data, &extra)
 	head := len(t.out)
 	if begin := headroom + r.Size - head; inPlace && begin >= 0 {
 		copy(t.in[begin:], t.out) // right before the body: both go with one call
@@ -157,8 +163,48 @@ func (t *thread) passHead(u *link, c *client, data []byte, inPlace bool) {
 
 // pour passes on what came of a body, behind as many bytes of a head.
 func (t *thread) pour(u *link, c *client, data []byte, head int) {
-	body := data[head:]
-	n, whole := len(body), false
+	n, whole, ok := u.more(c, data[head:])
+	switch {
+	case !ok:
+		t.fail(u, Cut)
+	case !t.write(&c.sock, data[:head+n]):
+		t.closeClient(c)
+	default:
+		t.poured(u, c, whole)
+	}
+}
+
+// pourAll is pour, of a buffer of the pool, which it takes over.
+func (t *thread) pourAll(u *link, c *client, data []byte, head int) {
+	n, whole, ok := u.more(c, data[head:])
+	if !ok {
+		t.buffers.put(data)
+		t.fail(u, Cut)
+		return
+	}
+	t.buffers.put(u.held)
+	u.held = nil
+	if !t.hand(&c.sock, data[:head+n]) {
+		t.closeClient(c)
+		return
+	}
+	t.poured(u, c, whole)
+}
+
+// poured goes on after what came was passed on.
+func (t *thread) poured(u *link, c *client, whole bool) {
+	switch {
+	case whole:
+		t.answered(u)
+	case c.unsent() > 0:
+		t.paceClient(c)
+	}
+}
+
+// more tells how much of what was read is of the answer's body, counts it off,
+// and whether that is all. It reports false where chunks are malformed.
+func (u *link) more(c *client, body []byte) (n int, whole, ok bool) {
+	n = len(body)
 	content := int64(n)
 	switch u.body {
 	case http1.None:
@@ -171,24 +217,14 @@ func (t *thread) pour(u *link, c *client, data []byte, head int) {
 		before := u.chunks.Content
 		used, v := u.chunks.Scan(body)
 		if v == http1.Bad {
-			t.fail(u, Cut)
-			return
+			return 0, false, false
 		}
 		n, content, whole = used, u.chunks.Content-before, v == http1.OK
 	case http1.UntilClose:
 	}
 	c.x.Sent += content
 	u.last = u.last || n < len(body) // more than an answer: who knows what it is
-	if !t.write(&c.sock, data[:head+n]) {
-		t.closeClient(c)
-		return
-	}
-	if c.unsent() > 0 {
-		t.paceClient(c)
-	}
-	if whole {
-		t.answered(u)
-	}
+	return n, whole, true
 }
 
 // answered ends an attempt with its answer.

@@ -60,6 +60,7 @@ func (t *thread) welcome(fd int32, from netip.Addr) {
 	}
 	c := &client{sock: sock{fd: fd}, thread: t, peer: from}
 	c.sock.client = c
+	c.x.Facts, c.x.Scheme, c.x.Version = c, "http", 11
 	if !t.add(&c.sock) {
 		closeSocket(fd)
 		return
@@ -94,39 +95,6 @@ func (t *thread) forgetClient(c *client) {
 	t.stats.Clients--
 	if t.accept.due == 0 {
 		t.listen()
-	}
-}
-
-// readClient reads what a client sends, as far as somebody takes it.
-func (t *thread) readClient(c *client) {
-	c.waiting = false
-	if c.phase == idle && len(c.held) > 0 && c.hedge == 0 { // else its head is known to be a part
-		t.parse(c, c.held)
-	}
-	for !c.closed {
-		if c.queued { // what is held comes first, and others before that
-			c.waiting = true
-			return
-		}
-		if c.phase == asking && (!c.partial || c.done || t.full(c)) {
-			if c.gone {
-				t.closeClient(c)
-			}
-			c.waiting = true
-			return
-		}
-		n, e := receive(c.fd, t.in[headroom:])
-		switch {
-		case e == again:
-			return
-		case e != fine, n == 0:
-			t.closeClient(c)
-			return
-		}
-		t.hear(c, t.in[headroom:headroom+n])
-		if n < scratchBytes && !c.ended {
-			return
-		}
 	}
 }
 
@@ -263,9 +231,10 @@ func (t *thread) say(c *client, answer []byte) {
 	t.settle(c)
 }
 
-// settle ends an exchange whose answer is complete, once all of it is sent.
+// settle ends an exchange whose answer is complete, once all of it is sent, or is
+// as good as sent.
 func (t *thread) settle(c *client) {
-	if c.unsent() > 0 {
+	if c.unsent() > 0 && !t.early(c) {
 		t.wheel.set(&c.timer, t.now+t.options.Timeouts.Write)
 		return
 	}
@@ -282,6 +251,13 @@ func (t *thread) settle(c *client) {
 			t.later(&c.sock)
 		}
 	}
+}
+
+// early reports whether an exchange ends although its answer is only sent with the
+// round, as what is needed for that is in the cache now: where nothing is left to
+// be done then. What does not fit after all is seen to by writeClient.
+func (t *thread) early(c *client) bool {
+	return c.gathered && !c.last && !t.ending && !c.waiting && len(c.held) == 0
 }
 
 // end tells the Director that the exchange is over.
@@ -319,7 +295,14 @@ func (t *thread) writeClient(c *client) {
 		t.closeClient(c)
 		return
 	}
-	if c.blocked {
+	switch {
+	case c.phase == idle && c.blocked: // its exchange has ended early: nothing is read before the answer is sent
+		c.phase, c.done = asking, true
+		t.wheel.set(&c.timer, t.now+t.options.Timeouts.Write)
+		return
+	case c.phase == idle:
+		return
+	case c.blocked:
 		t.paceClient(c)
 		return
 	}
@@ -331,7 +314,7 @@ func (t *thread) writeClient(c *client) {
 	if u := c.link; u != nil {
 		t.paceLink(u) // whose turn it is again
 		if u.waiting {
-			t.readLink(u)
+			t.readable(&u.sock)
 		}
 	}
 }

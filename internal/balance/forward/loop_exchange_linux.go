@@ -30,11 +30,8 @@ func (t *thread) begin(c *client, data []byte, taken int) {
 	if len(t.options.Proxies) > 0 {
 		from = r.Client(c.kept, c.peer, t.trust)
 	}
-	c.x = Exchange{
-		Facts: c, Method: method, Client: from, Scheme: "http", Version: 11,
-		Safe: r.Verb.Safe(), Again: r.Verb.Idempotent() || r.Keyed,
-		Begun: t.options.Now(), Fields: c.x.Fields[:0], Received: c.x.Received, Data: c.x.Data,
-	}
+	c.renew(method, from)
+	c.x.Safe, c.x.Again, c.x.Begun = r.Verb.Safe(), r.Verb.Idempotent() || r.Keyed, t.now
 	if refusal := t.director.Begin(&c.x); refusal != nil {
 		t.refuse(c, refusal)
 		return
@@ -48,6 +45,16 @@ func (t *thread) begin(c *client, data []byte, taken int) {
 	if !c.closed && c.phase == asking && !c.done {
 		t.paceClient(c)
 	}
+}
+
+// renew makes the Exchange that of another request. What stays as it is from one
+// to the next is not written again, and Received is known already.
+func (c *client) renew(method string, from netip.Addr) {
+	x := &c.x
+	x.Method, x.Client = method, from
+	x.Answered, x.Deadline, x.TimeoutField, x.Doubted = 0, 0, "", nil
+	x.Fields, x.Refusal = x.Fields[:0], nil
+	x.Status, x.Sent, x.Attempts = 0, 0, 0
 }
 
 // hold keeps what was read behind a request. rest may lie in c.held.
@@ -140,9 +147,7 @@ func (t *thread) ask(c *client, u *link, begun time.Duration) {
 		c.x.tellTimeout(&o, t.extra[:0], t.options.Now())
 		t.extra = o.Extra
 	}
-	t.out = t.request.Append(t.out[:0], c.kept, &o)
-	t.out = append(t.out, c.kept[c.size:]...)
-	if !t.write(&u.sock, t.out) {
+	if !t.tell(c, u, &o) {
 		t.refused(u)
 		return
 	}
@@ -150,6 +155,18 @@ func (t *thread) ask(c *client, u *link, begun time.Duration) {
 	if c.partial && c.waiting && !u.blocked { // for the upstream before this one
 		t.later(&c.sock)
 	}
+}
+
+// tell writes a request as far as it has come. It reports false where the
+// connection is gone.
+func (t *thread) tell(c *client, u *link, o *http1.Outgoing) bool {
+	if len(c.kept) > gatherBytes/2 {
+		t.out = t.request.Append(t.out[:0], c.kept, o)
+		t.out = append(t.out, c.kept[c.size:]...)
+		return t.write(&u.sock, t.out)
+	}
+	b := t.request.Append(t.buffers.get(3*len(c.kept)+gatherBytes/2), c.kept, o) // the host is told of twice
+	return t.hand(&u.sock, append(b, c.kept[c.size:]...))
 }
 
 // refuse answers in the balancer's own name.

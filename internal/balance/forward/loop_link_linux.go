@@ -193,7 +193,7 @@ func (t *thread) paceLink(u *link) {
 	switch {
 	case u.dialing:
 		t.wheel.set(&u.timer, t.now+wait.Connect)
-	case u.blocked:
+	case u.blocked && !u.gathered:
 		t.wheel.set(&u.timer, t.now+wait.Write)
 	case u.passing && c.unsent() > 0, !u.passing && c.partial:
 		u.timer.never() // the client's turn
@@ -215,48 +215,6 @@ func (t *thread) expireLink(u *link) {
 		t.fail(u, Cut)
 	default:
 		t.fail(u, Late)
-	}
-}
-
-// readLink reads what an upstream sends, as far as the client takes it.
-func (t *thread) readLink(u *link) {
-	u.waiting = false
-	for {
-		c := u.of
-		switch {
-		case c == nil: // it has nothing to say, and no reason to end
-			if u.ended || !t.quiet(u) {
-				t.closeLink(u)
-			}
-			return
-		case u.dialing:
-			if u.gone {
-				t.fail(u, Unreached)
-			}
-			return
-		case c.blocked:
-			u.waiting = true
-			return
-		}
-		n, e := receive(u.fd, t.in[headroom:])
-		switch {
-		case e == again:
-			if u.gone { // so a write was told, and nothing is there
-				t.silence(u, syscall.ECONNRESET)
-			}
-			return
-		case e != fine || n == 0:
-			t.silence(u, e)
-			return
-		}
-		t.listenTo(u, c, n)
-		if u.closed || u.of != c {
-			return
-		}
-		t.paceLink(u)
-		if n < scratchBytes && !u.ended {
-			return
-		}
 	}
 }
 

@@ -6,19 +6,20 @@ type sock struct {
 	fd    int32
 	round int32 // of the thread; an event with another is of a predecessor
 
-	closed  bool
-	blocked bool // a write found no room, or a connection is not there yet: an event follows; or it was gathered
-	waiting bool // there may be something to read, which was left for later
-	ended   bool // the other side sends nothing behind what is there
-	gone    bool // the other side takes nothing either
-	queued  bool // among the unfinished
-
-	timer timer
-	rest  []byte // what is still to be written: unsent is its end
-	sent  int    // of rest
+	closed   bool
+	blocked  bool // a write found no room, or a connection is not there yet: an event follows; or it was gathered
+	gathered bool // what is to be written goes at the end of the round
+	waiting  bool // there may be something to read, which was left for later
+	ended    bool // the other side sends nothing behind what is there
+	gone     bool // the other side takes nothing either
+	queued   bool // among the unfinished
 
 	client *client // one of these has the sock
 	link   *link
+
+	rest  []byte // what is still to be written: unsent is its end
+	sent  int    // of rest
+	timer timer
 }
 
 // unsent is how many bytes wait to be written.
@@ -70,6 +71,7 @@ func (t *thread) write(s *sock, b []byte) bool {
 		}
 	} else if !s.blocked {
 		t.gathered = append(t.gathered, s)
+		s.gathered = true
 	}
 	s.blocked = true
 	if s.rest == nil {
@@ -79,12 +81,34 @@ func (t *thread) write(s *sock, b []byte) bool {
 	return true
 }
 
+// hand is write, of a buffer of the pool, which it takes over.
+func (t *thread) hand(s *sock, b []byte) bool {
+	if s.blocked || len(b) > gatherBytes {
+		taken := t.write(s, b)
+		t.buffers.put(b)
+		return taken
+	}
+	t.gathered = append(t.gathered, s)
+	s.gathered, s.blocked, s.rest = true, true, b
+	return true
+}
+
 // sendGathered goes on with those whose writes were gathered.
 func (t *thread) sendGathered() {
 	for i := 0; i < len(t.gathered); i++ {
-		if s := t.gathered[i]; s.blocked && !s.closed {
-			t.writable(s)
+		s := t.gathered[i]
+		if !s.gathered || s.closed {
+			continue
 		}
+		n, why := send(s.fd, s.rest[s.sent:])
+		if why == fine {
+			s.sent += n
+		}
+		if s.unsent() > 0 || !s.plain() {
+			t.writable(s)
+			continue
+		}
+		t.clear(s)
 	}
 	clear(t.gathered)
 	t.gathered = t.gathered[:0]
@@ -92,6 +116,7 @@ func (t *thread) sendGathered() {
 
 // flush sends what is left. It reports false where the connection is gone.
 func (t *thread) flush(s *sock) bool {
+	s.gathered = false
 	for s.unsent() > 0 {
 		n, e := send(s.fd, s.rest[s.sent:])
 		switch {
@@ -102,10 +127,23 @@ func (t *thread) flush(s *sock) bool {
 		}
 		s.sent += n
 	}
-	s.blocked = false
+	t.clear(s)
+	return true
+}
+
+// clear is for a socket whose writes have all been sent.
+func (t *thread) clear(s *sock) {
+	s.blocked, s.gathered = false, false
 	t.buffers.put(s.rest)
 	s.rest, s.sent = nil, 0
-	return true
+}
+
+// plain reports whether nothing waits for what was gathered to be sent.
+func (s *sock) plain() bool {
+	if s.client != nil {
+		return s.client.phase == idle
+	}
+	return !s.link.dialing && (s.link.of == nil || !s.link.of.partial)
 }
 
 // writable goes on writing, and with what waited for it.

@@ -29,11 +29,15 @@ const (
 	again = syscall.EAGAIN
 )
 
-// receive reads what is there.
+// receive reads what is there. It makes its call itself, as send does: what returns
+// right behind a call into the kernel is predicted wrongly.
 func receive(fd int32, b []byte) (int, syscall.Errno) {
-	n, e := transfer(syscall.SYS_RECVFROM, fd, b, 0)
+	n, _, e := syscall.RawSyscall6(syscall.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), 0, 0, 0)
+	if e == syscall.EINTR {
+		return transfer(syscall.SYS_RECVFROM, fd, b, 0)
+	}
 	received(fd)
-	return n, e
+	return int(n), e
 }
 
 // peek reads what is there, and leaves it there.
@@ -44,7 +48,11 @@ func peek(fd int32, b []byte) (int, syscall.Errno) {
 // send writes what fits.
 func send(fd int32, b []byte) (int, syscall.Errno) {
 	sending(fd)
-	return transfer(syscall.SYS_SENDTO, fd, b, syscall.MSG_NOSIGNAL)
+	n, _, e := syscall.RawSyscall6(syscall.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), syscall.MSG_NOSIGNAL, 0, 0)
+	if e == syscall.EINTR {
+		return transfer(syscall.SYS_SENDTO, fd, b, syscall.MSG_NOSIGNAL)
+	}
+	return int(n), e
 }
 
 func transfer(call uintptr, fd int32, b []byte, flags uintptr) (int, syscall.Errno) {

@@ -20,6 +20,13 @@ const (
 	// can be written there, right before its body, and both sent at once.
 	headroom = 4 << 10
 
+	// eventsPerClock is after how many events the clock is read again: some ten
+	// microseconds, which is what times of begin and of answers are exact to.
+	eventsPerClock = 4
+
+	// boardEvery is how often a thread that is never idle shows its counts.
+	boardEvery = 10 * time.Millisecond
+
 	// eventsAtOnce is how many events are fetched with one call.
 	eventsAtOnce = 256
 
@@ -73,6 +80,8 @@ type thread struct {
 
 	stats LoopStats
 	told  board
+
+	toldNext time.Duration // when told is written next, without a pause before
 }
 
 // newThread opens what the thread of an index needs.
@@ -154,23 +163,45 @@ func (t *thread) run() {
 	for !t.over() {
 		n := ready(t.epoll, events[:])
 		if n == 0 && len(t.unfinished) == 0 {
+			t.told.store(&t.stats)
 			n = await(t.epoll, events[:], t.wheel.next(t.now))
 		}
 		t.now = t.options.Now()
-		for i := range events[:n] {
-			t.handle(&events[i])
-			t.finishUnfinished()
-			if len(t.gathered) >= gatherMost {
-				t.sendGathered()
-			}
-		}
+		t.handleAll(events[:n])
 		t.wheel.advance(t.now, t.expire)
 		t.finishUnfinished()
 		t.sendGathered()
-		t.told.store(&t.stats)
+		if t.now >= t.toldNext {
+			t.toldNext = t.now + boardEvery
+			t.told.store(&t.stats)
+		}
 	}
 	t.closeAll()
 	t.told.store(&t.stats)
+}
+
+// handleAll sees to the events of a round.
+func (t *thread) handleAll(events []syscall.EpollEvent) {
+	fresh := eventsPerClock // events until the clock is read again
+	for i := range events {
+		if fresh == 0 {
+			t.now, fresh = t.options.Now(), eventsPerClock
+		}
+		fresh--
+		if s := t.look(&events[i]); s != nil && t.wants(s) {
+			n, why := receive(s.fd, t.in[headroom:])
+			if t.got(s, n, why) {
+				t.readOn(s)
+			}
+		}
+		if len(t.unfinished) > 0 {
+			t.finishUnfinished()
+		}
+		if len(t.gathered) >= gatherMost {
+			t.sendGathered()
+			fresh = 0
+		}
+	}
 }
 
 // closeAll closes what is left: the clients first, whose exchanges end so.
@@ -209,35 +240,6 @@ func (t *thread) over() bool {
 	return t.draining && t.clients == 0 || t.loop.stop.Load()
 }
 
-// handle sees to one event.
-func (t *thread) handle(e *syscall.EpollEvent) {
-	if e.Fd == t.wake {
-		clearCount(t.wake)
-		return
-	}
-	if slices.Contains(t.listeners, e.Fd) {
-		t.acceptAll(e.Fd)
-		return
-	}
-	if int(e.Fd) >= len(t.table) {
-		return
-	}
-	s := t.table[e.Fd]
-	if s == nil || s.round != e.Pad {
-		return
-	}
-	if e.Events&(eventEnd|eventHangup|eventError) != 0 {
-		s.ended = true
-		s.gone = s.gone || e.Events&(eventHangup|eventError) != 0
-	}
-	if e.Events&eventOut != 0 && s.blocked {
-		t.writable(s)
-	}
-	if e.Events&(eventIn|eventEnd|eventHangup|eventError) != 0 && !s.closed {
-		t.readable(s)
-	}
-}
-
 // later has a socket looked at again once what is under way is finished: what
 // it waits for has come about without an event of its own.
 func (t *thread) later(s *sock) {
@@ -260,15 +262,6 @@ func (t *thread) finishUnfinished() {
 	}
 	if n > 0 {
 		t.unfinished = slices.Delete(t.unfinished, 0, n)
-	}
-}
-
-// readable reads, from whichever side.
-func (t *thread) readable(s *sock) {
-	if s.client != nil {
-		t.readClient(s.client)
-	} else {
-		t.readLink(s.link)
 	}
 }
 
