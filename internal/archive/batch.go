@@ -19,22 +19,44 @@ type batch struct {
 	newest event.ID       // the newest event so far
 	bytes  int            // of keys and values
 
-	jobs, ended, events []record // each in the order of its entries
-	letters             []letter // the same, never changed: only added to
-	discards            discards
+	jobs          []jobRecord // in the order of their entries; the bytes of each are in the slab
+	ended, events []record    // the same
+	letters       []letter    // the same, never changed: only added to
+	discards      discards
 
 	place  map[polymath.Ref]int // in jobs, of those that readers have looked through
 	placed int                  // how many of jobs that is
 	told   uint64               // how many events are in the records
-	slab   []byte               // room for the next records
+	slab   slab                 // of all these
 	coder  coder                // of the record being made
 }
 
 // record is a key and a sealed value.
 type record struct{ key, value []byte }
 
-// slabSize is how much memory is taken at once for records, in bytes.
+// jobBytes is what a job that waits takes beside its own bytes, of which
+// fieldsBytes are counted as part of its record.
+const jobBytes = 272
+
+// slab is memory for many small things.
+type slab struct{ free []byte }
+
+// slabSize is how much memory is taken at once, in bytes.
 const slabSize = 256 << 10
+
+// keep copies bytes to where they stay.
+func (s *slab) keep(p []byte) []byte {
+	if len(p) > slabSize/8 {
+		return bytes.Clone(p)
+	}
+	if len(p) > len(s.free) {
+		s.free = make([]byte, slabSize)
+	}
+	n := copy(s.free, p)
+	kept := s.free[:n:n]
+	s.free = s.free[n:]
+	return kept
+}
 
 // newBatch makes an empty batch to follow one that ended as given.
 func newBatch(last polymath.Index, k clocks, newest event.ID) *batch {
@@ -44,7 +66,7 @@ func newBatch(last polymath.Index, k clocks, newest event.ID) *batch {
 // following makes an empty batch to follow b, which may become as large.
 func (b *batch) following() *batch {
 	n := newBatch(b.last, b.clocks, b.newest)
-	n.jobs, n.ended, n.events = make([]record, 0, len(b.jobs)), make([]record, 0, len(b.ended)), make([]record, 0, len(b.events))
+	n.jobs, n.ended, n.events = make([]jobRecord, 0, len(b.jobs)), make([]record, 0, len(b.ended)), make([]record, 0, len(b.events))
 	return n
 }
 
@@ -59,38 +81,24 @@ func (b *batch) seal(in bucket, key []byte, code func(*coder)) record {
 	c := &b.coder
 	*c = coder{b: begin(append(c.b[:0], key...))}
 	code(c)
-	whole := b.keep(c.b)
+	whole := b.slab.keep(c.b)
 	r := record{key: whole[:len(key):len(key)], value: whole[len(key):]}
 	in.seal(r.key, r.value)
 	b.bytes += len(whole)
 	return r
 }
 
-// keep copies bytes to where they stay as long as the batch.
-func (b *batch) keep(p []byte) []byte {
-	if len(p) > slabSize/8 {
-		return bytes.Clone(p)
-	}
-	if len(b.slab)+len(p) > cap(b.slab) {
-		b.slab = make([]byte, 0, slabSize)
-	}
-	start := len(b.slab)
-	b.slab = append(b.slab, p...)
-	return b.slab[start:len(b.slab):len(b.slab)]
-}
-
-// job finds the record of a job, or nil. Most batches are written before anybody
-// asks them for one: only then are their jobs looked through. The archive's lock
-// is held.
-func (b *batch) job(ref polymath.Ref) []byte {
+// job finds a job, or nil. Most batches are written before anybody asks them for
+// one: only then are their jobs looked through. The archive's lock is held.
+func (b *batch) job(ref polymath.Ref) *jobRecord {
 	if b.place == nil {
 		b.place = make(map[polymath.Ref]int, len(b.jobs))
 	}
 	for ; b.placed < len(b.jobs); b.placed++ {
-		b.place[refOf(b.jobs[b.placed].key)] = b.placed
+		b.place[b.jobs[b.placed].job.ID.Ref] = b.placed
 	}
 	if i, ok := b.place[ref]; ok {
-		return b.jobs[i].value
+		return &b.jobs[i]
 	}
 	return nil
 }
@@ -108,7 +116,7 @@ func (b *batch) add(at polymath.Index, fx *ledger.Effects, keepJobs int64) {
 		for i := range fx.Finished {
 			j := &fx.Finished[i]
 			ended.jobs[i] = j.ID.Ref
-			b.jobs = append(b.jobs, b.seal(jobBucket, appendRef(key[:0], j.ID.Ref), func(c *coder) { codeJob(c, &ended.clock, j) }))
+			b.addJob(j)
 		}
 		b.ended = append(b.ended, b.seal(endedBucket, appendIndex(key[:0], at), ended.code))
 	}
@@ -119,6 +127,14 @@ func (b *batch) add(at polymath.Index, fx *ledger.Effects, keepJobs int64) {
 		b.told += uint64(n)
 		b.newest.Index, b.newest.N = at, uint32(n-1)
 	}
+}
+
+// addJob takes a job. Its texts never change; its bytes are the ledger's.
+func (b *batch) addJob(j *polymath.Job) {
+	b.jobs = append(b.jobs, jobRecord{b.clock, *j})
+	r := &b.jobs[len(b.jobs)-1]
+	r.job.Input, r.job.Result = b.slab.keep(j.Input), b.slab.keep(j.Result)
+	b.bytes += jobBytes + r.size()
 }
 
 // Room returns once there is room for the effects of another entry, which the

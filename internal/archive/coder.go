@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 
@@ -12,10 +13,12 @@ var errMalformed = errors.New("archive: malformed record")
 
 // coder writes the fields of a record, or reads them back: each format is
 // described once, by one function that does both. Numbers are varints; what
-// is of unknown length comes after its length.
+// is of unknown length comes after its length. Writing leaves the fields alone:
+// others may read them meanwhile.
 type coder struct {
 	b       []byte // written so far, or still to be read
 	reading bool
+	shared  bool  // bytes that are read are part of b, not copies
 	err     error // the first failure; reads after it give zeros
 }
 
@@ -25,7 +28,15 @@ func (c *coder) fail() {
 
 func (c *coder) uint(v *uint64) {
 	if !c.reading {
-		c.b = binary.AppendUvarint(c.b, *v)
+		if *v < 0x80 { // most are
+			c.b = append(c.b, byte(*v))
+		} else {
+			c.b = binary.AppendUvarint(c.b, *v)
+		}
+		return
+	}
+	if len(c.b) > 0 && c.b[0] < 0x80 {
+		*v, c.b = uint64(c.b[0]), c.b[1:]
 		return
 	}
 	x, n := binary.Uvarint(c.b)
@@ -40,6 +51,9 @@ func (c *coder) uint(v *uint64) {
 func small[T ~uint8 | ~uint16 | ~uint32](c *coder, v *T) {
 	x := uint64(*v)
 	c.uint(&x)
+	if !c.reading {
+		return
+	}
 	*v = T(x)
 	if uint64(*v) != x {
 		c.fail()
@@ -50,8 +64,9 @@ func small[T ~uint8 | ~uint16 | ~uint32](c *coder, v *T) {
 // int codes a signed number, small magnitudes of either sign in few bytes.
 func (c *coder) int(v *int64) {
 	x := uint64(*v<<1) ^ uint64(*v>>63)
-	c.uint(&x)
-	*v = int64(x>>1) ^ -int64(x&1)
+	if c.uint(&x); c.reading {
+		*v = int64(x>>1) ^ -int64(x&1)
+	}
 }
 
 func (c *coder) bool(v *bool) {
@@ -63,7 +78,9 @@ func (c *coder) bool(v *bool) {
 	if x > 1 {
 		c.fail()
 	}
-	*v = x == 1
+	if c.reading {
+		*v = x == 1
+	}
 }
 
 // fixed codes exactly len(v) bytes.
@@ -91,7 +108,14 @@ func (c *coder) bytes(v *[]byte) {
 		c.fail()
 		n = 0
 	}
-	*v = append([]byte(nil), c.b[:n]...)
+	switch {
+	case n == 0:
+		*v = nil
+	case c.shared:
+		*v = c.b[:n:n]
+	default:
+		*v = bytes.Clone(c.b[:n])
+	}
 	c.b = c.b[n:]
 }
 
@@ -115,6 +139,60 @@ func (c *coder) index(v *polymath.Index) {
 func (c *coder) ref(v *polymath.Ref) {
 	c.index(&v.Index)
 	small(c, &v.Ordinal)
+}
+
+// How a ref follows another.
+const (
+	stepNext    = iota // the next ordinal
+	stepOrdinal        // another ordinal of the same index
+	stepWhole
+)
+
+// after codes a ref in as many bytes as it differs from the one before it.
+func (c *coder) after(v *polymath.Ref, last polymath.Ref) {
+	var own bool
+	if c.afterWith(v, last, &own); own {
+		c.fail()
+	}
+}
+
+// afterWith is after, and one bit beside it.
+func (c *coder) afterWith(v *polymath.Ref, last polymath.Ref, flag *bool) {
+	x := step(*v, last) << 1
+	if *flag {
+		x |= 1
+	}
+	if small(c, &x); c.reading {
+		*flag = x&1 != 0
+	}
+	switch x >> 1 {
+	case stepNext:
+		if c.reading {
+			*v = last
+			v.Ordinal++
+		}
+	case stepOrdinal:
+		if c.reading {
+			v.Index = last.Index
+		}
+		small(c, &v.Ordinal)
+	default:
+		c.ref(v)
+	}
+	if c.reading && x>>1 != step(*v, last) { // one spelling
+		c.fail()
+	}
+}
+
+func step(v, last polymath.Ref) uint8 {
+	switch {
+	case v.Index != last.Index:
+		return stepWhole
+	case v.Ordinal != last.Ordinal+1:
+		return stepOrdinal
+	default:
+		return stepNext
+	}
 }
 
 // list codes a slice. A length that the bytes left over cannot hold, at one

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/polymath-run/polymath"
 	bolt "go.etcd.io/bbolt"
 )
 
@@ -109,7 +110,7 @@ func (b *batch) write(tx *bolt.Tx, o *Options) (state, error) {
 		letters, _ := layers{b.layer()}.alive()
 		err = errors.Join(
 			cannot,
-			put(tx, jobBucket, b.jobs),
+			putRuns(tx, b.sorted()),
 			put(tx, endedBucket, b.ended),
 			put(tx, letterBucket, letters),
 			put(tx, eventBucket, b.events),
@@ -122,6 +123,24 @@ func (b *batch) write(tx *bolt.Tx, o *Options) (state, error) {
 	p := pruner{tx: tx, state: &s, options: o}
 	err = errors.Join(err, p.jobs(len(b.jobs)), p.events(len(b.events)))
 	return s, errors.Join(err, s.save(tx))
+}
+
+// sorted is the jobs in the order of their ids.
+func (b *batch) sorted() []*jobRecord {
+	type named struct { // beside each other in memory, which is what sorting is made of
+		ref polymath.Ref
+		job *jobRecord
+	}
+	all := make([]named, len(b.jobs))
+	for i := range b.jobs {
+		all[i] = named{b.jobs[i].job.ID.Ref, &b.jobs[i]}
+	}
+	slices.SortFunc(all, func(x, y named) int { return x.ref.Compare(y.ref) })
+	jobs := make([]*jobRecord, len(all))
+	for i := range all {
+		jobs[i] = all[i].job
+	}
+	return jobs
 }
 
 // put stores records in the order of their keys, which costs a page a fraction

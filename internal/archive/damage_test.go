@@ -136,7 +136,8 @@ func TestTruncated(t *testing.T) {
 // return an error, and nothing takes the process down.
 func TestDamageWhileOpen(t *testing.T) {
 	for name, harm := range map[string]func(string) error{
-		"cut":     func(path string) error { return os.Truncate(path, 2*int64(os.Getpagesize())) },
+		"cut":     func(path string) error { return os.Truncate(path, 2*pageBytes) },
+		"empty":   func(path string) error { return os.Truncate(path, 0) },
 		"garbage": overwrite,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -181,7 +182,7 @@ func overwrite(path string) error {
 	if err != nil {
 		return err
 	}
-	start := 2 * os.Getpagesize()
+	start := 2 * pageBytes
 	for i := range b[start:] {
 		b[start+i] = byte(i*i>>3) | 1
 	}

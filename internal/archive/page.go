@@ -21,11 +21,11 @@ type JobPage struct {
 // Next.
 func (a *Archive) Jobs(after polymath.JobID, limit int, f Filter) (JobPage, error) {
 	limit = bound(limit)
-	var below []byte
+	var below *polymath.Ref
 	if !after.IsZero() {
-		below = appendRef(nil, after.Ref)
+		below = &after.Ref
 	}
-	waiting := a.waiting(func(b *batch) []record { return b.jobs })
+	waiting := waiting(a, func(b *batch) []*jobRecord { return pointers(b.jobs) })
 	var page JobPage
 	err := a.store.view(func(tx *bolt.Tx) error {
 		s, err := loadState(tx)
@@ -33,18 +33,16 @@ func (a *Archive) Jobs(after polymath.JobID, limit int, f Filter) (JobPage, erro
 			return err
 		}
 		seen, size := 0, 0
-		for k, v := range descend(jobBucket.of(tx), waiting, below) {
-			var r jobRecord
-			if err := jobBucket.read(k, v, r.code); err != nil {
+		for r, err := range downFrom(jobBucket.of(tx), waiting, below) {
+			if err != nil {
 				return err
 			}
-			r.job.ID = polymath.JobID{Shard: s.shard, Ref: refOf(k)}
 			if r.clock >= s.before && f.matches(&r.job) {
-				page.Jobs = append(page.Jobs, r.job)
+				page.Jobs = append(page.Jobs, r.keep(s.shard))
 			}
-			size += len(v)
+			size += r.size()
 			if seen++; len(page.Jobs) == limit || seen == maxScan || size >= maxScanBytes {
-				page.Next = r.job.ID
+				page.Next = polymath.JobID{Shard: s.shard, Ref: r.job.ID.Ref}
 				break
 			}
 		}
@@ -58,7 +56,7 @@ func (a *Archive) Jobs(after polymath.JobID, limit int, f Filter) (JobPage, erro
 func (a *Archive) Events(after event.ID, limit int) (events []event.Event, gap bool, err error) {
 	limit = bound(limit)
 	from := appendIndex(nil, after.Index)
-	waiting := a.waiting(func(b *batch) []record { return b.events })
+	waiting := waiting(a, func(b *batch) []record { return b.events })
 	err = a.store.view(func(tx *bolt.Tx) error {
 		s, err := loadState(tx)
 		if err != nil {
@@ -98,6 +96,62 @@ func (a *Archive) LastEvent() event.ID {
 
 // bound keeps a page within what one read may cost.
 func bound(limit int) int { return max(1, min(limit, maxPage)) }
+
+// downFrom yields the jobs of a table from below an id, nil for all, from the
+// last down, with those that are waiting for a commit.
+func downFrom(table *bolt.Bucket, waiting []*jobRecord, below *polymath.Ref) func(func(*jobRecord, error) bool) {
+	if below != nil {
+		waiting = slices.DeleteFunc(waiting, func(r *jobRecord) bool { return r.job.ID.Ref.Compare(*below) >= 0 })
+	}
+	slices.SortFunc(waiting, byRef)
+	return func(yield func(*jobRecord, error) bool) {
+		c := table.Cursor()
+		k, v := lastUpTo(c, below)
+		var all []*jobRecord // of a group, in the order of their ids
+		for k != nil || len(waiting) > 0 {
+			all = all[:0]
+			var of polymath.Ref
+			if k != nil {
+				of = group(refOf(k))
+			}
+			for ; k != nil && group(refOf(k)) == of; k, v = c.Prev() {
+				r, err := readRun(k, v)
+				if err != nil {
+					yield(nil, err)
+					return
+				}
+				all = append(all, r.jobs...)
+			}
+			if below != nil {
+				all = slices.DeleteFunc(all, func(r *jobRecord) bool { return r.job.ID.Ref.Compare(*below) >= 0 })
+			}
+			n, _ := slices.BinarySearchFunc(waiting, of, func(r *jobRecord, ref polymath.Ref) int { return r.job.ID.Ref.Compare(ref) })
+			all = append(all, waiting[n:]...)
+			waiting = waiting[:n]
+			slices.SortFunc(all, byRef)
+			all = slices.CompactFunc(all, func(x, y *jobRecord) bool { return x.job.ID.Ref == y.job.ID.Ref })
+			for _, r := range slices.Backward(all) {
+				if !yield(r, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// lastUpTo goes to the last record of the group of a job, or of an earlier one;
+// of all for nil.
+func lastUpTo(c *bolt.Cursor, ref *polymath.Ref) (k, v []byte) {
+	if ref == nil {
+		return c.Last()
+	}
+	end := group(*ref)
+	end.Ordinal += groupJobs - 1
+	if k, _ = c.Seek(append(appendRef(nil, end), 0)); k == nil {
+		return c.Last()
+	}
+	return c.Prev()
+}
 
 // descend yields the records of a table with keys below a bound, nil for
 // none, from the last down, with those that are waiting for a commit.

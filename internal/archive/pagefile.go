@@ -49,9 +49,9 @@ type checker struct {
 	used    []bool // by page
 	buffers [maxDepth][]byte
 
-	found         map[bucket]uint64 // records by table
-	ended, events uint64
-	state         state
+	found               map[bucket]uint64 // records by table
+	jobs, ended, events uint64
+	state               state
 }
 
 // number reads a page number.

@@ -2,6 +2,8 @@ package archive
 
 import (
 	"bytes"
+	"errors"
+	"slices"
 
 	"github.com/polymath-run/polymath"
 	bolt "go.etcd.io/bbolt"
@@ -25,42 +27,73 @@ type pruner struct {
 // jobs removes finished jobs, entry by entry, while there are too many or the
 // oldest are too old. added is how many the transaction has put.
 func (p *pruner) jobs(added int) error {
-	s, removed := p.state, 0
+	s := p.state
 	var gone [][]byte // keys of ended entries
+	var jobs []polymath.Ref
 	for k, v := range oldest(endedBucket.of(p.tx)) {
 		var r endedRecord
 		if err := endedBucket.read(k, v, r.code); err != nil {
 			return err
 		}
-		if s.jobs <= p.options.MaxJobs && r.clock >= s.before || removed >= 2*added+pruneJobs {
+		if s.jobs <= p.options.MaxJobs && r.clock >= s.before || len(jobs) >= 2*added+pruneJobs {
 			break
 		}
-		removed += len(r.jobs)
-		for _, ref := range r.jobs {
-			if err := p.job(ref); err != nil {
-				return err
-			}
-		}
+		jobs = append(jobs, r.jobs...)
+		s.jobs -= uint64(len(r.jobs))
 		s.ended = indexOf(k)
 		gone = append(gone, bytes.Clone(k))
 	}
-	return remove(endedBucket.of(p.tx), gone)
+	slices.SortFunc(jobs, polymath.Ref.Compare)
+	return errors.Join(remove(endedBucket.of(p.tx), gone), removeJobs(p.tx, jobs), p.letters(jobs))
 }
 
-// job removes one job and its dead letters.
-func (p *pruner) job(ref polymath.Ref) error {
-	key := appendRef(nil, ref)
-	if err := jobBucket.of(p.tx).Delete(key); err != nil {
+// removeJobs takes jobs, in the order of their ids, out of the file.
+func removeJobs(tx *bolt.Tx, refs []polymath.Ref) error {
+	table := jobBucket.of(tx)
+	var gone [][]byte
+	var rest []*jobRecord
+	for len(refs) > 0 {
+		of, n := group(refs[0]), 1
+		for n < len(refs) && group(refs[n]) == of {
+			n++
+		}
+		for k, v := range upTo(table, refs[n-1]) {
+			r, err := readRun(k, v)
+			if err != nil {
+				return err
+			}
+			left := slices.DeleteFunc(slices.Clone(r.jobs), func(j *jobRecord) bool {
+				return slices.Contains(refs[:n], j.job.ID.Ref)
+			})
+			if len(left) == len(r.jobs) {
+				continue
+			}
+			gone = append(gone, bytes.Clone(k))
+			for _, j := range left {
+				rest = append(rest, &jobRecord{j.clock, j.keep(0)})
+			}
+		}
+		refs = refs[n:]
+	}
+	if err := remove(table, gone); err != nil {
 		return err
 	}
-	p.state.jobs--
+	slices.SortFunc(rest, byRef)
+	return putRuns(tx, rest)
+}
+
+// letters removes the dead letters of jobs.
+func (p *pruner) letters(jobs []polymath.Ref) error {
 	if p.state.letters == 0 {
 		return nil
 	}
 	var gone [][]byte
 	c := letterBucket.of(p.tx).Cursor()
-	for k, _ := c.Seek(key); bytes.HasPrefix(k, key); k, _ = c.Next() {
-		gone = append(gone, bytes.Clone(k))
+	for _, ref := range jobs {
+		key := appendRef(nil, ref)
+		for k, _ := c.Seek(key); bytes.HasPrefix(k, key); k, _ = c.Next() {
+			gone = append(gone, bytes.Clone(k))
+		}
 	}
 	p.state.letters -= uint64(len(gone))
 	return remove(letterBucket.of(p.tx), gone)
@@ -71,15 +104,20 @@ func (p *pruner) events(added int) error {
 	s, before := p.state, p.state.eventsBefore(p.options)
 	var gone [][]byte
 	for k, v := range oldest(eventBucket.of(p.tx)) {
-		var r eventRecord
-		if err := eventBucket.read(k, v, r.code); err != nil {
+		c, err := eventBucket.unseal(k, v)
+		if err != nil {
 			return err
+		}
+		var r eventRecord
+		told := r.head(c)
+		if c.err != nil {
+			return c.err
 		}
 		if s.events <= p.options.MaxEvents && r.clock >= before || len(gone) >= 2*added+pruneEntries {
 			break
 		}
-		s.events -= uint64(len(r.events))
-		s.gone.Index, s.gone.N = indexOf(k), uint32(len(r.events)-1)
+		s.events -= told
+		s.gone.Index, s.gone.N = indexOf(k), uint32(told-1)
 		gone = append(gone, bytes.Clone(k))
 	}
 	return remove(eventBucket.of(p.tx), gone)

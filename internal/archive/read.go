@@ -24,43 +24,34 @@ const (
 // removed. The two can be told apart only by age: a job of the time of those
 // that were removed is called gone although it may never have been.
 func (a *Archive) Job(id polymath.JobID) (polymath.Job, error) {
-	var r jobRecord
 	missing := polymath.Errorf(polymath.NotFound, "there is no finished job %v", id)
 	if id.Shard != a.options.Shard {
-		return r.job, missing
+		return polymath.Job{}, missing
 	}
-	key := appendRef(nil, id.Ref)
-	if value := a.pendingJob(id.Ref); value != nil {
-		err := jobBucket.read(key, value, r.code)
-		r.job.ID = id
-		return r.job, err
+	if job, ok := a.pendingJob(id.Ref); ok {
+		return job, nil
 	}
+	var job polymath.Job
 	err := a.store.view(func(tx *bolt.Tx) error {
 		s, err := loadState(tx)
 		if err != nil {
 			return err
 		}
-		value := jobBucket.of(tx).Get(key)
-		if value != nil {
-			err = jobBucket.read(key, value, r.code)
-		}
+		r, err := findJob(jobBucket.of(tx), id.Ref)
 		switch {
 		case err != nil:
 			return err
-		case value != nil && r.clock >= s.before:
-			r.job.ID = id
+		case r != nil && r.clock >= s.before:
+			job = r.keep(s.shard)
 			return nil
-		case value != nil, id.Ref.Index.Compare(s.ended) <= 0:
+		case r != nil, id.Ref.Index.Compare(s.ended) <= 0:
 			return polymath.Errorf(polymath.Gone, "job %v is no longer kept: finished jobs stay %s and at most %d of them",
 				id, inDays(a.options.KeepJobs), a.options.MaxJobs)
 		default:
 			return missing
 		}
 	})
-	if err != nil {
-		return polymath.Job{}, err
-	}
-	return r.job, nil
+	return job, err
 }
 
 // inDays is a duration as people say it: 7 days, where it is a number of them.
@@ -72,16 +63,16 @@ func inDays(d time.Duration) string {
 	return fmt.Sprintf("%d days", d/day)
 }
 
-// pendingJob is the record of a job that is not committed yet, or nil.
-func (a *Archive) pendingJob(ref polymath.Ref) []byte {
+// pendingJob is a job that is not committed yet.
+func (a *Archive) pendingJob(ref polymath.Ref) (polymath.Job, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, b := range a.pending() {
-		if value := b.job(ref); value != nil {
-			return value
+		if r := b.job(ref); r != nil {
+			return r.keep(a.options.Shard), true
 		}
 	}
-	return nil
+	return polymath.Job{}, false
 }
 
 // pending lists the batches that are not committed, oldest first. a.mu is held.
@@ -94,10 +85,10 @@ func (a *Archive) pending() []*batch {
 
 // waiting gathers records of the pending batches. Called before a transaction
 // begins, it may find some that the transaction has too, but misses none.
-func (a *Archive) waiting(of func(*batch) []record) []record {
+func waiting[T any](a *Archive, of func(*batch) []T) []T {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	var all []record
+	var all []T
 	for _, b := range a.pending() {
 		all = append(all, of(b)...)
 	}

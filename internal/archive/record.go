@@ -111,42 +111,56 @@ type jobRecord struct {
 	job   polymath.Job
 }
 
-func (r *jobRecord) code(c *coder) { codeJob(c, &r.clock, &r.job) }
-
-func codeJob(c *coder, clock *int64, j *polymath.Job) {
+// codeNature codes what a job has in common with those it was submitted with.
+func (r *jobRecord) codeNature(c *coder) {
+	j := &r.job
 	o := &j.Options
-	c.int(clock)
 	c.text(&j.Tenant)
 	c.text(&j.Function)
-	c.bytes(&j.Input)
 	c.text(&o.Queue)
 	priority := int64(o.Priority)
-	c.int(&priority)
-	o.Priority = int8(priority)
-	if int64(o.Priority) != priority {
-		c.fail()
+	if c.int(&priority); c.reading {
+		o.Priority = int8(priority)
+		if int64(o.Priority) != priority {
+			c.fail()
+		}
 	}
 	small(c, &o.Attempts)
 	c.bool(&o.SkipDead)
 	c.int(&o.NotBefore)
 	c.int(&o.Deadline)
+	small(c, &j.Reducer)
+	c.uint(&j.Units)
+	c.int(&j.Submitted)
+}
+
+// codeCourse codes what it has in common with those that ended with it.
+func (r *jobRecord) codeCourse(c *coder) {
+	j := &r.job
+	c.int(&r.clock)
+	small(c, &j.State)
+	c.uint(&j.Done)
+	c.uint(&j.Leased)
+	c.uint(&j.Dead)
+	small(c, &j.Code)
+	c.text(&j.Error)
+	c.int(&j.Started)
+	c.int(&j.Finished)
+}
+
+// codeOwn codes what it has for itself.
+func (r *jobRecord) codeOwn(c *coder) {
+	o := &r.job.Options
 	keyed := o.Key != [16]byte{} || o.Body != [16]byte{}
 	if c.bool(&keyed); keyed {
 		c.fixed(o.Key[:])
 		c.fixed(o.Body[:])
+		if o.Key == [16]byte{} && o.Body == [16]byte{} { // one spelling
+			c.fail()
+		}
 	}
-	small(c, &j.Reducer)
-	small(c, &j.State)
-	c.uint(&j.Units)
-	c.uint(&j.Done)
-	c.uint(&j.Leased)
-	c.uint(&j.Dead)
-	c.bytes(&j.Result)
-	small(c, &j.Code)
-	c.text(&j.Error)
-	c.int(&j.Submitted)
-	c.int(&j.Started)
-	c.int(&j.Finished)
+	c.bytes(&r.job.Input)
+	c.bytes(&r.job.Result)
 }
 
 func codeLetter(c *coder, d *polymath.DeadLetter) {
@@ -168,7 +182,11 @@ type endedRecord struct {
 
 func (r *endedRecord) code(c *coder) {
 	c.int(&r.clock)
-	list(c, &r.jobs, c.ref)
+	var last polymath.Ref
+	list(c, &r.jobs, func(ref *polymath.Ref) {
+		c.after(ref, last)
+		last = *ref
+	})
 }
 
 // eventRecord is the events of one entry.
@@ -178,14 +196,39 @@ type eventRecord struct {
 	events []ledger.Event
 }
 
-func (r *eventRecord) code(c *coder) {
+// eventKinds is more than there are kinds of events.
+const eventKinds = 16
+
+// head codes what comes before the events, of which it returns the number when
+// it reads.
+func (r *eventRecord) head(c *coder) (events uint64) {
 	c.int(&r.clock)
 	c.int(&r.at)
+	if c.reading {
+		ahead := *c
+		ahead.uint(&events)
+	}
+	return events
+}
+
+func (r *eventRecord) code(c *coder) {
+	r.head(c)
+	var last [eventKinds]ledger.Event // by their kinds
 	list(c, &r.events, func(e *ledger.Event) {
 		small(c, &e.Kind)
-		small(c, &e.Job.Shard)
-		c.ref(&e.Job.Ref)
-		c.text(&e.Name)
+		before := &last[e.Kind%eventKinds]
+		own := e.Job.Shard != before.Job.Shard || e.Name != before.Name
+		c.afterWith(&e.Job.Ref, before.Job.Ref, &own)
+		if own {
+			small(c, &e.Job.Shard)
+			c.text(&e.Name)
+		} else if c.reading {
+			e.Job.Shard, e.Name = before.Job.Shard, before.Name
+		}
+		if c.reading && own != (e.Job.Shard != before.Job.Shard || e.Name != before.Name) { // one spelling
+			c.fail()
+		}
+		*before = *e
 	})
 }
 

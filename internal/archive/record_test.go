@@ -25,15 +25,25 @@ func sample() []struct {
 } {
 	id := polymath.JobID{Shard: 7, Ref: polymath.Ref{Index: polymath.Index{Epoch: 2, Position: 300}, Ordinal: 4}}
 	job := jobRecord{clock: 1_700_000_000_000, job: polymath.Job{
+		ID:     polymath.JobID{Ref: id.Ref},
 		Tenant: "tenant", Function: "primes", Input: []byte(`{"to":100}`), Reducer: polymath.Sum, State: polymath.Failed, Units: 101, Done: 100, Leased: 2, Dead: 1,
 		Options: polymath.Options{
 			Queue: "night", Priority: -3, Attempts: 4, SkipDead: true, NotBefore: 5, Deadline: 6, Key: [16]byte{1, 2}, Body: [16]byte{3},
 		},
 		Result: []byte("1060"), Code: polymath.JobFailed, Error: "unit 7", Submitted: 10, Started: 11, Finished: -12,
 	}}
+	twin, other := job, jobRecord{clock: 1, job: polymath.Job{Function: "sum"}}
+	twin.job.ID.Ref.Ordinal, other.job.ID.Ref, other.job.ID.Ref.Ordinal = 5, id.Ref, 31
+	twin.job.Input, twin.job.Options.Key, twin.job.Options.Body = []byte("{}"), [16]byte{}, [16]byte{}
+	run := jobRun{id.Ref, []*jobRecord{&job, &twin, &other}}
 	letter := letterOf(id, 9)
-	ended := endedRecord{clock: 8, jobs: []polymath.Ref{id.Ref, {Index: polymath.Index{Epoch: 1, Position: 1}}}}
-	events := eventRecord{clock: 8, at: 9, events: []ledger.Event{{Kind: ledger.JobFailed, Job: id, Name: "primes"}, {Kind: ledger.WorkerLeft, Name: "w"}}}
+	ended := endedRecord{clock: 8, jobs: []polymath.Ref{id.Ref, twin.job.ID.Ref, other.job.ID.Ref, {Index: polymath.Index{Epoch: 1, Position: 1}}}}
+	events := eventRecord{clock: 8, at: 9, events: []ledger.Event{
+		{Kind: ledger.JobFailed, Job: id, Name: "primes"},
+		{Kind: ledger.JobFailed, Job: polymath.JobID{Shard: 7, Ref: twin.job.ID.Ref}, Name: "primes"},
+		{Kind: ledger.JobFailed, Job: polymath.JobID{Shard: 7, Ref: other.job.ID.Ref}, Name: "sum"},
+		{Kind: ledger.WorkerLeft, Name: "w"},
+	}}
 	s := state{
 		shard: 7, applied: polymath.Index{Epoch: 2, Position: 301}, clocks: clocks{5, 6}, jobs: 1, letters: 2, events: 3,
 		ended: polymath.Index{Epoch: 1, Position: 4}, gone: event.ID{Shard: 7, Index: polymath.Index{Epoch: 1, Position: 5}, N: 6},
@@ -45,7 +55,7 @@ func sample() []struct {
 		key    []byte
 		code   func(*coder)
 	}{
-		{"job", jobBucket, appendRef(nil, id.Ref), job.code},
+		{"jobs", jobBucket, appendRef(nil, id.Ref), run.code},
 		{"dead letter", letterBucket, appendLetter(nil, id.Ref, 9), func(c *coder) { codeLetter(c, &letter) }},
 		{"ended", endedBucket, appendIndex(nil, id.Ref.Index), ended.code},
 		{"events", eventBucket, appendIndex(nil, id.Ref.Index), events.code},
@@ -81,10 +91,11 @@ func TestJobRecordIsWhole(t *testing.T) {
 	b := newBatch(polymath.Index{}, clocks{}, event.ID{})
 	s := sample()[0]
 	r := b.seal(s.bucket, s.key, s.code)
-	var got jobRecord
-	if err := jobBucket.read(r.key, r.value, got.code); err != nil {
-		t.Fatal(err)
+	run, err := readRun(r.key, r.value)
+	if err != nil || len(run.jobs) != 3 {
+		t.Fatal(len(run.jobs), err)
 	}
+	got := run.jobs[0]
 	v := reflect.ValueOf(got.job)
 	for i := range v.NumField() {
 		if name := v.Type().Field(i).Name; v.Field(i).IsZero() && name != "ID" {
@@ -108,13 +119,13 @@ func FuzzRecord(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, which uint8, fields []byte) {
 		var (
-			job    jobRecord
+			run    jobRun
 			letter polymath.DeadLetter
 			ended  endedRecord
 			events eventRecord
 			s      state
 		)
-		codes := []func(*coder){job.code, func(c *coder) { codeLetter(c, &letter) }, ended.code, events.code, s.code}
+		codes := []func(*coder){run.code, func(c *coder) { codeLetter(c, &letter) }, ended.code, events.code, s.code}
 		code := codes[int(which)%len(codes)]
 		c := coder{b: fields, reading: true}
 		if code(&c); c.done() != nil {

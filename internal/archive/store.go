@@ -18,7 +18,12 @@ const fileMode = 0o600
 
 // fillPercent is how full pages are left: keys mostly rise, so little is
 // inserted into a page once it is written.
-const fillPercent = 0.9
+const fillPercent = 1.0
+
+// pageBytes is the unit in which the file is written. Two records of runBytes
+// fill one. A commit of few jobs writes ten pages, so twice as large ones would
+// not be cheap then.
+const pageBytes = 8 << 10
 
 // store is the bbolt file. bbolt maps it into memory and trusts it: a page
 // that was damaged while the file is open makes it panic or fault, which store
@@ -32,6 +37,7 @@ type store struct {
 	// locks locked then, so it is not even closed any more: closing the file
 	// gives up the lock on it, and the mapping stays until the process ends.
 	panicked atomic.Bool
+	stuck    atomic.Bool // it panicked where it holds a lock that all need
 }
 
 func (s *store) open(path string) error {
@@ -45,6 +51,7 @@ func (s *store) open(path string) error {
 func (s *store) reopen() error {
 	options := bolt.Options{
 		Timeout:      lockWait,
+		PageSize:     pageBytes,
 		FreelistType: bolt.FreelistMapType,
 		OpenFile: func(name string, flag int, mode os.FileMode) (f *os.File, err error) {
 			s.file, err = os.OpenFile(name, flag, mode)
@@ -71,7 +78,26 @@ func (s *store) view(read func(*bolt.Tx) error) error {
 	if s.db == nil {
 		return ErrClosed
 	}
-	return s.guard(func() error { return s.db.View(read) })
+	return s.run(s.db.View, read)
+}
+
+// run runs f within a transaction. bbolt gives up its locks when f panics, and
+// not when it panics before f: then it is not called again.
+func (s *store) run(transact func(func(*bolt.Tx) error) error, f func(*bolt.Tx) error) error {
+	if s.stuck.Load() {
+		return &DamageError{File: s.path, Reason: "the file was harmed while it was open"}
+	}
+	begun := false
+	err := s.guard(func() error {
+		return transact(func(tx *bolt.Tx) error {
+			begun = true
+			return f(tx)
+		})
+	})
+	if !begun && s.panicked.Load() {
+		s.stuck.Store(true)
+	}
+	return err
 }
 
 // update runs write and commits. After an error the file is opened anew: what
@@ -95,7 +121,7 @@ func (s *store) attempt(write func(*bolt.Tx) error) error {
 	if s.db == nil {
 		return ErrClosed
 	}
-	err := s.guard(func() error { return s.db.Update(write) })
+	err := s.run(s.db.Update, write)
 	if disk.IsFull(err) {
 		return fmt.Errorf("%w: %w", ErrFull, err)
 	}

@@ -14,7 +14,7 @@ func TestTable(t *testing.T) {
 	var table Table[*lease]
 	want := make(map[polymath.Ref]*lease)
 	random := func() polymath.Ref {
-		return polymath.Ref{Index: polymath.Index{Epoch: rng.Uint32N(2), Position: rng.Uint64N(3 * bucketCount)}, Ordinal: rng.Uint32N(40)}
+		return polymath.Ref{Index: polymath.Index{Epoch: rng.Uint32N(2), Position: rng.Uint64N(3 * bucketCount)}, Ordinal: rng.Uint32N(40) + rng.Uint32N(2)*bucketCount}
 	}
 	for i := range 200_000 {
 		ls := &lease{ref: random()}
