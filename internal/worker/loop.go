@@ -322,8 +322,7 @@ func (l *Loop) adapt(took time.Duration) {
 		l.mean = took
 	}
 	l.mean += (took - l.mean) / 8
-	parallel := time.Duration(l.cfg.Parallel)
-	l.room = l.cfg.Parallel + int(min(parallel*inLine/l.mean, maxInLine))
+	l.room = l.cfg.Parallel + min(int(time.Duration(l.cfg.Parallel)*inLine/l.mean), maxInLine)
 	want := l.slots()
 	if 2*want >= 3*l.wanted || 3*want <= 2*l.wanted {
 		l.wanted = want
