@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,59 +21,85 @@ type pool struct {
 	parallel  int // goroutines at most
 	started   int // goroutines; the caller's of Start
 	work      sync.WaitGroup
-	next      chan *poolTask // has room for all that Start may be told of: it does not wait
+
+	mu     sync.Mutex
+	line   []*poolTask // not begun, oldest first; guarded by mu
+	some   sync.Cond   // of line, or of closed
+	closed bool        // guarded by mu
 }
 
 // poolTask is the Work on a lease, and then the Event of its end.
 type poolTask struct {
+	pool    *pool
 	task    *Task
-	stage   atomic.Uint32
+	cancel  context.CancelFunc // nil: it has not begun; guarded by pool.mu
 	units   atomic.Uint64
-	cancel  context.CancelFunc // once the stage is begun
 	outcome Outcome
 }
 
-// The stages of a poolTask.
-const (
-	waiting = iota
-	begun
-	stopped // before it began
-)
-
 // newPool makes a pool for so many leases at a time. It must be closed.
 func newPool(functions *function.Set, parallel int, post func(Event)) *pool {
-	return &pool{functions: functions, post: post, parallel: parallel, next: make(chan *poolTask, parallel+maxInLine)}
+	p := &pool{functions: functions, post: post, parallel: parallel}
+	p.some.L = &p.mu
+	return p
 }
 
-// close returns when nothing runs any more; Start must not be called again.
+// close returns when nothing runs any more; what has not begun never does. Start
+// must not be called again.
 func (p *pool) close() {
-	close(p.next)
+	p.mu.Lock()
+	p.line, p.closed = nil, true
+	p.mu.Unlock()
+	p.some.Broadcast()
 	p.work.Wait()
 }
 
+// Start implements Runner.
 func (p *pool) Start(task *Task) Work {
-	t := &poolTask{task: task}
+	t := &poolTask{pool: p, task: task}
 	if p.started < p.parallel {
 		p.started++
 		p.work.Go(p.serve)
 	}
-	p.next <- t
+	p.mu.Lock()
+	p.line = append(p.line, t)
+	p.mu.Unlock()
+	p.some.Signal()
 	return t
 }
 
 // serve works on one lease after the other.
 func (p *pool) serve() {
-	for t := range p.next {
-		ctx, cancel := context.WithCancel(context.Background())
-		t.cancel = cancel
-		if t.stage.CompareAndSwap(waiting, begun) {
-			start := time.Now()
-			t.outcome.Output, t.outcome.Err = p.run(ctx, t)
-			t.outcome.Took = time.Since(start)
-			p.post(t)
+	for {
+		t, ctx := p.next()
+		if t == nil {
+			return
 		}
+		start := time.Now()
+		t.outcome.Output, t.outcome.Err = p.run(ctx, t)
+		t.outcome.Took = time.Since(start)
+		cancel := t.cancel
+		p.post(t)
 		cancel()
 	}
+}
+
+// next waits for a task, which has begun then; nil: there will be none.
+func (p *pool) next() (*poolTask, context.Context) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for len(p.line) == 0 {
+		if p.closed {
+			return nil, nil
+		}
+		p.some.Wait()
+	}
+	t := p.line[0]
+	p.line[0] = nil // it may go before the line does
+	p.line = p.line[1:]
+	ctx, cancel := context.WithCancel(context.Background())
+	t.cancel = cancel
+	return t, ctx
 }
 
 // Apply implements Event.
@@ -80,7 +107,12 @@ func (t *poolTask) Apply(l *Loop) { l.Done(t.task, t.outcome) }
 
 // Stop implements Work.
 func (t *poolTask) Stop() bool {
-	if t.stage.CompareAndSwap(waiting, stopped) || t.stage.Load() == stopped {
+	t.pool.mu.Lock()
+	defer t.pool.mu.Unlock()
+	if i := slices.Index(t.pool.line, t); i >= 0 {
+		t.pool.line = slices.Delete(t.pool.line, i, i+1)
+	}
+	if t.cancel == nil {
 		return false
 	}
 	t.cancel()
@@ -88,7 +120,11 @@ func (t *poolTask) Stop() bool {
 }
 
 // Progress implements Work.
-func (t *poolTask) Progress() (uint64, bool) { return t.units.Load(), t.stage.Load() == begun }
+func (t *poolTask) Progress() (units uint64, begun bool) {
+	t.pool.mu.Lock()
+	defer t.pool.mu.Unlock()
+	return t.units.Load(), t.cancel != nil
+}
 
 // run calls the function, and makes errors of what a bad function may do.
 func (p *pool) run(ctx context.Context, t *poolTask) (output []byte, err error) {

@@ -98,3 +98,30 @@ func TestPoolStop(t *testing.T) {
 		t.Errorf("%s, %v", w.task.Lease.Input, w.outcome.Err)
 	}
 }
+
+// TestPoolLine: what was stopped before it began is not in the way of what comes
+// after it, however much that is: Start never waits.
+func TestPoolLine(t *testing.T) {
+	over := make(ended)
+	p := newPool(function.NewSet(odd{}), 1, over.post)
+	defer p.close()
+	runs := start(p, "odd", "hang")
+	for range 3 {
+		var line []Work
+		for range maxInLine {
+			line = append(line, start(p, "odd", "panic"))
+		}
+		for units := uint64(0); units != 3; units, _ = runs.Progress() {
+			runtime.Gosched() // until it runs, and the line waits behind it
+		}
+		for _, w := range line {
+			if w.Stop() {
+				t.Fatal("what waits has begun")
+			}
+		}
+	}
+	runs.Stop()
+	if w := <-over; w != runs {
+		t.Error("another ended")
+	}
+}
