@@ -163,3 +163,29 @@ func settled(t testing.TB, n net.Conn) {
 		}
 	}
 }
+
+// TestLoopAnswersWhoHasSaidAll: a refusal reaches a client whose end came along
+// with its request, or with two of them.
+func TestLoopAnswersWhoHasSaidAll(t *testing.T) {
+	for _, asks := range []int{1, 2} {
+		d := forwardtest.NewDirector(t)
+		g := newGate()
+		d.Refuse = func(x *forward.Exchange) *forward.Refusal {
+			if r := g.refuse(x); r != nil {
+				return r
+			}
+			return &forward.Refusal{Status: 429, Title: "too much"}
+		}
+		l := startLoop(t, forward.Options{Director: d}, forward.LoopOptions{Threads: 1})
+		n, other := connect(t, l), connect(t, l)
+		g.during(t, other, func() { // all of it is one event then
+			say(t, n, strings.Repeat(ask, asks))
+			if err := n.CloseWrite(); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if got := rest(t, n); strings.Count(got, "HTTP/1.1 429 ") != asks {
+			t.Errorf("to %d requests: %q", asks, got)
+		}
+	}
+}

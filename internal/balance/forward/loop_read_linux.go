@@ -82,7 +82,7 @@ func (t *thread) got(s *sock, n int, why syscall.Errno) bool {
 
 // turnToClient sees to what comes before anything is read of a client.
 func (t *thread) turnToClient(c *client) {
-	if c.phase == idle && c.gathered { // what it says next, or its end, comes behind its answer
+	if c.phase == idle && c.gathered { // see wantsClient
 		t.writeClient(c)
 	}
 	if c.phase == idle && len(c.held) > 0 && c.hedge == 0 { // else its head is known to be a part
@@ -98,6 +98,9 @@ func (t *thread) wantsClient(c *client) bool {
 		return false
 	case c.queued: // what is held comes first, and others before that
 		c.waiting = true
+		return false
+	case c.phase == idle && c.gathered: // what it says next, or its end, comes behind its answer
+		t.later(&c.sock)
 		return false
 	case c.phase == asking && (!c.partial || c.done || t.full(c)):
 		if c.gone {
