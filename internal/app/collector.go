@@ -10,8 +10,8 @@ import (
 // doubled, as Go does, is right for a large heap; a small one that much passes
 // through is collected many times a second, for little memory.
 const (
-	freeHeap     = 64 << 20 // bytes of garbage that may gather in any case
-	leastPercent = 100      // of the live heap, before it is collected
+	freeHeap     = 128 << 20 // bytes of garbage that may gather beyond that
+	leastPercent = 100       // of the live heap, before it is collected
 	mostPercent  = 400
 	paceStep     = 20 // percent points: less is no reason to change anything
 )
@@ -19,7 +19,7 @@ const (
 // collectorPercent is after how much growth of the live heap, in bytes, to
 // collect: in percent of it.
 func collectorPercent(live uint64) int {
-	return int(min(max(freeHeap*100/max(live, 1), leastPercent), mostPercent))
+	return int(min(leastPercent+freeHeap*100/max(live, 1), mostPercent))
 }
 
 // paceCollector keeps the collector's pace right for the heap as it is, until

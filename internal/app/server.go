@@ -63,19 +63,12 @@ type Server struct {
 	history   *history.History
 	metrics   *telemetry.Metrics
 	listeners []net.Listener
-	ballast   []byte
 }
-
-// ballastBytes is how much garbage a server may hold beyond what it uses. A
-// ballast of that size is never touched and takes no memory itself, but counts as
-// used for the pace of the garbage collector: without it, a server that keeps up,
-// and so uses little, spends a tenth of its time on collecting many times a second.
-const ballastBytes = 128 << 20
 
 // Serve opens the data directory and begins to serve. It returns when requests
 // are answered.
 func Serve(ctx context.Context, o ServerOptions) (*Server, error) {
-	s := &Server{options: o, history: history.New(now()), metrics: telemetry.New(o.Version), ballast: make([]byte, ballastBytes)}
+	s := &Server{options: o, history: history.New(now()), metrics: telemetry.New(o.Version)}
 	// The directory first: who has it says who it is, an address does not. And
 	// an address that is taken is told before anything is opened.
 	a, err := claim(o.Options)
