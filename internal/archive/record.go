@@ -206,7 +206,9 @@ func (r *eventRecord) head(c *coder) (events uint64) {
 	c.int(&r.at)
 	if c.reading {
 		ahead := *c
-		ahead.uint(&events)
+		if ahead.uint(&events); ahead.err != nil || events == 0 {
+			c.fail()
+		}
 	}
 	return events
 }

@@ -88,7 +88,7 @@ type Core struct {
 	sum    journal.Checksum
 	fx     ledger.Effects
 
-	drafts    []*draft // that wait for a lane, all but the last full
+	drafts    []*draft // that wait for a lane; the last takes more
 	waiting   int      // commands in drafts
 	spare     []*draft // empty, to be used again
 	lanes     []lane

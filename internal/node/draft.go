@@ -5,8 +5,8 @@ import (
 )
 
 // draft is commands that will travel in one entry, encoded as they come: whoever
-// proposes one need not keep it, and nobody else does. A draft that is full or
-// taken by a lane gets no more.
+// proposes one need not keep it, and nobody else does. A draft that is full gets no more,
+// nor one that a lane has taken, unless that gives it back unsent.
 type draft struct {
 	commands ledger.Commands
 	calls    []func(ledger.Answer) // whom to tell of each, in order

@@ -17,8 +17,7 @@ const maxNames = 1024
 // decoder reads the messages of a stream. It does what proto.Unmarshal does,
 // at about half the cost, because it need not ask what a message looks like,
 // makes room for many parts of a message at once, and copies no bytes: those of
-// the message it has made are part of what was read, which is therefore not to
-// be used again. What is rare it leaves to proto.Unmarshal. Fields of newer
+// the message it has made are part of what was read, and change with it. What is rare it leaves to proto.Unmarshal. Fields of newer
 // programs are dropped.
 type decoder struct {
 	names   map[string]string // texts that are said again and again

@@ -96,7 +96,7 @@ func (s *Stream) receive(m proto.Message) error {
 	}
 	err := s.decoder.decode(s.message, m)
 	if !s.taken.Keep(cap(s.message), len(s.message), keptMessage) {
-		s.message = nil // it is m's now
+		s.message = nil // too large to be kept
 	}
 	if err != nil {
 		return polymath.Errorf(polymath.InvalidArgument, "a message cannot be read: %w", err)
