@@ -171,8 +171,8 @@ func TestFailedSync(t *testing.T) {
 	}
 	f := newFile(closed)
 	for range 2 {
-		if err := f.Sync(); !errors.Is(err, os.ErrClosed) {
-			t.Errorf("sync of what cannot be synced: %v", err)
+		if f.Sync() == nil {
+			t.Error("what cannot be synced was synced")
 		}
 	}
 }
