@@ -13,6 +13,13 @@ const (
 	// fails at once looks like the fastest of all.
 	FailureLatency = time.Second
 
+	// answerShare is the least that an answer counts for, however shortly it
+	// follows another one: a moment in which everything stood still would make
+	// the fastest backends look slow for a whole decay else, and with thousands
+	// of good answers since. It takes time alone to forget how slow one was who
+	// is not asked.
+	answerShare = 1.0 / 32
+
 	// unknown is the cost, in nanoseconds, of a backend with requests in flight
 	// and no answer yet (Finagle's Penalty): one probe at a time.
 	unknown = float64(math.MaxInt64 >> 16)
@@ -22,13 +29,13 @@ const (
 // one with less load: a moving average of latency that rises to a peak at once
 // and falls slowly, times the requests in flight, by the weight:
 //
-//	w    = exp(-(now - stamp) / decay)
+//	w    = exp(-(now - stamp) / decay)    but for an answer at most 31/32
 //	cost = latency                        where latency > cost
 //	     = cost * w + latency * (1 - w)   else
 //	load = cost * (in flight + 1) / weight
 //
 // The formula is that of Finagle's PeakEwma (Twitter's RPC library), but for
-// the weight and FailureLatency. That two choices suffice is due to Mitzenmacher
+// the weight, FailureLatency and the least that an answer counts for. That two choices suffice is due to Mitzenmacher
 // (The Power of Two Choices in Randomized Load Balancing, 2001).
 type PeakEWMA struct {
 	list
@@ -93,12 +100,12 @@ func (p *PeakEWMA) Pick(r Request) int {
 // load is what one more request would make of backend i.
 func (p *PeakEWMA) load(i int, now time.Duration) float64 {
 	l := p.loads[i]
-	l.peak.observe(0, now, p.decay)
+	cost := l.peak.cost * l.peak.weight(now, p.decay)
 	weight := float64(p.backends[i].Weight)
-	if l.peak.cost == 0 && l.inFlight > 0 {
+	if cost == 0 && l.inFlight > 0 {
 		return (unknown + float64(l.inFlight)) / weight
 	}
-	return l.peak.cost * float64(l.inFlight+1) / weight
+	return cost * float64(l.inFlight+1) / weight
 }
 
 // Done implements Policy.
@@ -126,14 +133,22 @@ func fade(x float64) float64 {
 	return math.Exp(-x)
 }
 
-// observe brings the cost up to date with one latency, or with none (0). A time
+// weight is what the cost counts for at a time, beside what is seen then. A time
 // before the last one counts as the last one.
+func (k *peak) weight(now, decay time.Duration) float64 {
+	if now <= k.stamp {
+		return 1
+	}
+	return fade(float64(now-k.stamp) / float64(decay))
+}
+
+// observe brings the cost up to date with the latency of an answer.
 func (k *peak) observe(latency, now, decay time.Duration) {
 	seen := float64(latency)
 	if seen > k.cost {
 		k.cost = seen
-	} else if now > k.stamp {
-		w := fade(float64(now-k.stamp) / float64(decay))
+	} else {
+		w := min(k.weight(now, decay), 1-answerShare)
 		k.cost = k.cost*w + seen*(1-w)
 	}
 	k.stamp = max(k.stamp, now)

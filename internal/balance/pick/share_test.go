@@ -3,6 +3,7 @@ package pick
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -213,9 +214,11 @@ func TestRandomShares(t *testing.T) {
 	}
 }
 
-// TestPeakObserves is Finagle's formula, value by value, with a decay of 10 s.
+// TestPeakObserves is Finagle's formula, value by value, with a decay of 10 s; and
+// that an answer counts for something even at once.
 func TestPeakObserves(t *testing.T) {
 	const ms, s = time.Millisecond, time.Second
+	late := 200e6*math.Exp(-1) + 10e6*(1-math.Exp(-1))
 	var k peak
 	for _, c := range []struct {
 		name         string
@@ -224,16 +227,18 @@ func TestPeakObserves(t *testing.T) {
 	}{
 		{"the first is taken whole", 10 * ms, 1 * s, 10e6},
 		{"a peak is taken whole", 200 * ms, 2 * s, 200e6},
-		{"less counts by the time", 10 * ms, 12 * s, 200e6*math.Exp(-1) + 10e6*(1-math.Exp(-1))},
-		{"at once it counts nothing", 1 * ms, 12 * s, 200e6*math.Exp(-1) + 10e6*(1-math.Exp(-1))},
+		{"less counts by the time", 10 * ms, 12 * s, late},
+		{"at once it counts for a little", 1 * ms, 12 * s, late*31/32 + 1e6/32},
 		{"a peak, late", 300 * ms, 11 * s, 300e6},
-		{"time does not run back", 0, 11 * s, 300e6},
-		{"without answers it fades", 0, 32 * s, 300e6 * math.Exp(-2)},
+		{"time does not run back", 0, 11 * s, 300e6 * 31 / 32},
 	} {
 		k.observe(c.latency, c.now, 10*s)
 		if math.Abs(k.cost-c.want) > 1 {
 			t.Errorf("%s: cost %.0f, want %.0f", c.name, k.cost, c.want)
 		}
+	}
+	if got, want := k.weight(32*s, 10*s), math.Exp(-2); math.Abs(got-want) > 1e-9 || k.weight(11*s, 10*s) != 1 {
+		t.Errorf("without answers it fades to %v, not %v; in the past to %v", got, want, k.weight(11*s, 10*s))
 	}
 }
 
@@ -277,6 +282,44 @@ func TestPeakEWMAAvoidsTheSlow(t *testing.T) {
 	}
 	if got[heavy] < got[3]*3/2 {
 		t.Errorf("the heavy backend got %d requests, an ordinary one %d", got[heavy], got[3])
+	}
+}
+
+// TestPeakEWMAForgetsAPause simulates two fast backends and one twenty times slower,
+// and once a second the machine stands still for a while: everything that is
+// under way takes longer by that. The fast ones are not to look slow for long.
+func TestPeakEWMAForgetsAPause(t *testing.T) {
+	const rate, fast, slowTime, pause = 2000, 2 * time.Millisecond, 40 * time.Millisecond, 60 * time.Millisecond
+	p, backends := NewPeakEWMA(0), fleet(3)
+	update(t, p, backends)
+	type request struct {
+		backend    int
+		begun, end time.Duration
+	}
+	random, got, flight := rand.New(rand.NewPCG(7, 8)), make([]int, len(backends)), []request(nil)
+	for n := range 10 * rate {
+		now := time.Duration(n) * time.Second / rate
+		if n%rate == rate/2 {
+			for i := range flight {
+				flight[i].end += pause
+			}
+		}
+		flight = slices.DeleteFunc(flight, func(r request) bool {
+			if r.end <= now {
+				p.Done(Outcome{Name: backends[r.backend].Name, Latency: r.end - r.begun, Now: now})
+			}
+			return r.end <= now
+		})
+		r := request{p.Pick(Request{Random: random.Uint64(), Now: now}), now, now + fast}
+		if r.backend == 0 {
+			r.end = now + slowTime
+		}
+		got[r.backend]++
+		flight = append(flight, r)
+	}
+	t.Logf("of %d requests: slow %d, fast %v", 10*rate, got[0], got[1:])
+	if got[0] > 10*rate/100 {
+		t.Errorf("the slow backend got %d of %d requests", got[0], 10*rate)
 	}
 }
 
