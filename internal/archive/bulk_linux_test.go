@@ -33,12 +33,17 @@ func BenchmarkBulk(b *testing.B) {
 	}
 	mustFlush(b, a)
 	b.StopTimer()
-	cpuAfter, bytesAfter := spent(b)
-	b.ReportMetric(float64(cpuAfter-cpu)/float64(b.N), "cpu-ns/op")
-	b.ReportMetric(float64(bytesAfter-bytes)/float64(b.N), "written-B/op")
+	report(b, cpu, bytes)
 	if info, err := os.Stat(path); err == nil {
 		b.ReportMetric(float64(info.Size())/float64(b.N), "file-B/op")
 	}
+}
+
+// report says what was taken since the process had spent so much.
+func report(b *testing.B, cpu, bytes int64) {
+	cpuAfter, bytesAfter := spent(b)
+	b.ReportMetric(float64(cpuAfter-cpu)/float64(b.N), "cpu-ns/op")
+	b.ReportMetric(float64(bytesAfter-bytes)/float64(b.N), "written-B/op")
 }
 
 // spent is the processor time of the process, in nanoseconds, and the bytes
@@ -140,7 +145,5 @@ func BenchmarkSingle(b *testing.B) {
 		mustFlush(b, a)
 	}
 	b.StopTimer()
-	cpuAfter, bytesAfter := spent(b)
-	b.ReportMetric(float64(cpuAfter-cpu)/float64(b.N), "cpu-ns/op")
-	b.ReportMetric(float64(bytesAfter-bytes)/float64(b.N), "written-B/op")
+	report(b, cpu, bytes)
 }

@@ -84,9 +84,7 @@ func (c *checker) record(in bucket, e element) error {
 		if err := size(e, refSize); err != nil {
 			return err
 		}
-		r, err := readRun(e.key, e.value)
-		c.jobs += uint64(len(r.jobs))
-		return err
+		return c.jobRun(e)
 	case letterBucket:
 		var d polymath.DeadLetter
 		return c.read(in, e, letterSize, func(c *coder) { codeLetter(c, &d) })
@@ -102,6 +100,24 @@ func (c *checker) record(in bucket, e element) error {
 		return err
 	}
 	return fmt.Errorf("there is no table %q", string(rune(in)))
+}
+
+// jobRun checks a record of jobs. Those of a group follow each other, and no job is
+// in two of them.
+func (c *checker) jobRun(e element) error {
+	r, err := readRun(e.key, e.value)
+	if of := group(r.first); of != c.group {
+		c.group, c.members = of, 0
+	}
+	for _, j := range r.jobs {
+		member := uint32(1) << (j.job.ID.Ref.Ordinal % groupJobs)
+		if c.members&member != 0 {
+			return errors.Join(err, fmt.Errorf("job %v is there twice", j.job.ID.Ref))
+		}
+		c.members |= member
+	}
+	c.jobs += uint64(len(r.jobs))
+	return err
 }
 
 func (c *checker) read(in bucket, e element, keySize int, code func(*coder)) error {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/polymath-run/polymath"
 	"github.com/polymath-run/polymath/internal/event"
+	"github.com/polymath-run/polymath/internal/ledger"
 	bolt "go.etcd.io/bbolt"
 )
 
@@ -248,5 +249,60 @@ func TestNewerRecord(t *testing.T) {
 	var newer *VersionError
 	if !errors.As(err, &newer) || newer.Version != formatVersion+1 || newer.File != path {
 		t.Fatalf("error %v", err)
+	}
+}
+
+// TestJobTwice: a file with as many jobs as it should have, of which one is
+// there twice and another not at all, is damaged.
+func TestJobTwice(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "archive.db")
+	a := mustOpen(t, path, narrow())
+	for i, ordinals := range [][]uint32{{0, 2, 3}, {1}} {
+		fx := &ledger.Effects{Index: indexAt(uint64(7 + i))}
+		for _, ordinal := range ordinals {
+			fx.Finished = append(fx.Finished, jobNamed(2, ordinal, 1).job)
+		}
+		if err := a.Put(fx.Index, fx); err != nil {
+			t.Fatal(err)
+		}
+		mustFlush(t, a) // else they would be one record
+	}
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := check(path); err != nil {
+		t.Fatal(err)
+	}
+	db, err := bolt.Open(path, 0, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = db.Update(func(tx *bolt.Tx) error { // 2 is in both records now, 3 in none
+		return errors.Join(
+			putRuns(tx, []*jobRecord{jobNamed(2, 0, 1), jobNamed(2, 2, 1)}),
+			putRuns(tx, []*jobRecord{jobNamed(2, 1, 1), jobNamed(2, 2, 1)}))
+	})
+	if err := errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	var damage *DamageError
+	if _, err := check(path); !errors.As(err, &damage) || !strings.Contains(damage.Reason, "twice") {
+		t.Errorf("check: %v", err)
+	}
+}
+
+// TestOrdinaryFailure: what fails beside a panic of somebody else says nothing
+// of locks.
+func TestOrdinaryFailure(t *testing.T) {
+	var s store
+	s.panicked.Store(true)
+	failure := errors.New("out of memory")
+	fail := func(func(*bolt.Tx) error) error { return failure }
+	if err := s.run(fail, nil); !errors.Is(err, failure) || s.stuck.Load() {
+		t.Errorf("%v, stuck: %v", err, s.stuck.Load())
+	}
+	fail = func(func(*bolt.Tx) error) error { panic("no page") }
+	if err := s.run(fail, nil); err == nil || !s.stuck.Load() {
+		t.Errorf("%v, stuck: %v", err, s.stuck.Load())
 	}
 }

@@ -25,7 +25,7 @@ func (a *Archive) Jobs(after polymath.JobID, limit int, f Filter) (JobPage, erro
 	if !after.IsZero() {
 		below = &after.Ref
 	}
-	waiting := waiting(a, func(b *batch) []*jobRecord { return pointers(b.jobs) })
+	waiting := gather(a, func(b *batch) []*jobRecord { return pointers(b.jobs) })
 	var page JobPage
 	err := a.store.view(func(tx *bolt.Tx) error {
 		s, err := loadState(tx)
@@ -56,7 +56,7 @@ func (a *Archive) Jobs(after polymath.JobID, limit int, f Filter) (JobPage, erro
 func (a *Archive) Events(after event.ID, limit int) (events []event.Event, gap bool, err error) {
 	limit = bound(limit)
 	from := appendIndex(nil, after.Index)
-	waiting := waiting(a, func(b *batch) []record { return b.events })
+	waiting := gather(a, func(b *batch) []record { return b.events })
 	err = a.store.view(func(tx *bolt.Tx) error {
 		s, err := loadState(tx)
 		if err != nil {

@@ -9,6 +9,8 @@ import (
 	"io"
 	"os"
 	"slices"
+
+	"github.com/polymath-run/polymath"
 )
 
 // The layout of a bbolt file, version 2, in bytes. Numbers are in the byte
@@ -51,6 +53,8 @@ type checker struct {
 
 	found               map[bucket]uint64 // records by table
 	jobs, ended, events uint64
+	group               polymath.Ref // of the last job's record
+	members             uint32       // which jobs of the group were there, a bit each
 	state               state
 }
 

@@ -83,9 +83,9 @@ func (a *Archive) pending() []*batch {
 	return []*batch{a.committing, a.filling}
 }
 
-// waiting gathers records of the pending batches. Called before a transaction
+// gather is the records of the pending batches. Called before a transaction
 // begins, it may find some that the transaction has too, but misses none.
-func waiting[T any](a *Archive, of func(*batch) []T) []T {
+func gather[T any](a *Archive, of func(*batch) []T) []T {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	var all []T

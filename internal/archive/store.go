@@ -87,14 +87,16 @@ func (s *store) run(transact func(func(*bolt.Tx) error) error, f func(*bolt.Tx) 
 	if s.stuck.Load() {
 		return &DamageError{File: s.path, Reason: "the file was harmed while it was open"}
 	}
-	begun := false
+	begun, ended := false, false
 	err := s.guard(func() error {
-		return transact(func(tx *bolt.Tx) error {
+		err := transact(func(tx *bolt.Tx) error {
 			begun = true
 			return f(tx)
 		})
+		ended = true
+		return err
 	})
-	if !begun && s.panicked.Load() {
+	if !begun && !ended {
 		s.stuck.Store(true)
 	}
 	return err
