@@ -1,12 +1,10 @@
 package node
 
-import (
-	"github.com/polymath-run/polymath/internal/ledger"
-)
+import "github.com/polymath-run/polymath/internal/ledger"
 
 // draft is commands that will travel in one entry, encoded as they come: whoever
-// proposes one need not keep it, and nobody else does. A draft that is full gets no more,
-// nor one that a lane has taken, unless that gives it back unsent.
+// proposes one need not keep it, and nobody else does. A draft that is full gets
+// no more, nor one that a lane has taken, unless that gives it back unsent.
 type draft struct {
 	commands ledger.Commands
 	calls    []func(ledger.Answer) // whom to tell of each, in order

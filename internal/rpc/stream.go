@@ -359,13 +359,14 @@ func (st *stream) stopWait(call uint64) bool {
 }
 
 func (st *stream) cancel(b *node.Batch, c *polymathv1.JobCall) {
-	if !st.owe(c.GetCall()) {
+	call := c.GetCall() // what is told later must not keep c, which is part of a message
+	if !st.owe(call) {
 		return
 	}
 	id, err := polymath.ParseJobID(c.GetJob())
 	if err != nil {
-		st.done(c.GetCall(), err)
+		st.done(call, err)
 		return
 	}
-	b.Propose(&ledger.Cancel{Job: id}, func(a ledger.Answer) { st.done(c.GetCall(), a.Err) })
+	b.Propose(&ledger.Cancel{Job: id}, func(a ledger.Answer) { st.done(call, a.Err) })
 }

@@ -112,22 +112,23 @@ func (st *stream) join(b *node.Batch, j *polymathv1.Join) {
 }
 
 func (st *stream) demand(b *node.Batch, d *polymathv1.Demand) {
-	if !st.owe(d.GetCall()) {
+	call := d.GetCall()
+	if !st.owe(call) {
 		return
 	}
 	s, err := st.session(d.GetSession())
 	if err != nil {
-		st.done(d.GetCall(), err)
+		st.done(call, err)
 		return
 	}
 	for _, name := range d.GetFunctions() {
 		if err := polymath.CheckName("function", name); err != nil {
-			st.done(d.GetCall(), err)
+			st.done(call, err)
 			return
 		}
 	}
 	cmd := &ledger.Demand{Session: s, Functions: d.GetFunctions(), Slots: d.GetSlots(), Micros: d.GetMicros()}
-	b.Propose(cmd, func(a ledger.Answer) { st.done(d.GetCall(), a.Err) })
+	b.Propose(cmd, func(a ledger.Answer) { st.done(call, a.Err) })
 }
 
 func (st *stream) report(b *node.Batch, r *polymathv1.Report) {
@@ -181,13 +182,14 @@ func clip(text string) string {
 }
 
 func (st *stream) leave(b *node.Batch, l *polymathv1.Leave) {
-	if !st.owe(l.GetCall()) {
+	call := l.GetCall()
+	if !st.owe(call) {
 		return
 	}
 	s, err := st.session(l.GetSession())
 	if err != nil {
-		st.done(l.GetCall(), err)
+		st.done(call, err)
 		return
 	}
-	b.Propose(&ledger.Close{Session: s}, func(a ledger.Answer) { st.done(l.GetCall(), a.Err) })
+	b.Propose(&ledger.Close{Session: s}, func(a ledger.Answer) { st.done(call, a.Err) })
 }
