@@ -176,7 +176,7 @@ func openJournal(path string, segmentBytes int64) (*local.Journal, error) {
 	if err != nil {
 		return nil, err
 	}
-	entries, err := local.Open(local.Options{FS: dir, SegmentBytes: segmentBytes})
+	entries, err := local.Open(local.Options{FS: dir, SegmentBytes: segmentBytes, Go: func(f func()) { go f() }})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", filepath.Base(path), err)
 	}

@@ -29,12 +29,16 @@ func groupOf(index uint64) uint32 { return uint32(index*2654435761) >> 3 }
 
 // options are those of the next run: segments of three sizes, so that files of
 // the wrong size lie around too, and some that end within a block of the disk.
+// Some make the next file ahead, on the same goroutine, so that a seed says it all.
 func (h *history) options(fs disk.FS) Options {
 	o := small(fs)
 	if h.rng.IntN(3) == 0 {
 		o.SegmentBytes += 1024 << (3 * h.rng.IntN(2))
 	}
 	o.SpareSegments = 1 + h.rng.IntN(2)
+	if h.rng.IntN(2) == 0 {
+		o.Go = func(f func()) { f() }
+	}
 	return o
 }
 

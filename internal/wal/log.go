@@ -51,6 +51,10 @@ type Options struct {
 	// rest is removed. 0 is the default; at least one is kept, so that a trim
 	// always helps a log on a full disk.
 	SpareSegments int
+	// Go runs, on a goroutine, what nobody need wait for: making the file of the
+	// next segment while the newest one fills. nil makes it when it is needed,
+	// and an append waits for that.
+	Go func(func())
 	// NewLogID makes the id of a new log; nil draws it at random. Simulations
 	// give their own.
 	NewLogID func() ([16]byte, error)
@@ -88,18 +92,21 @@ type Record struct {
 	Payload []byte // at most MaxPayload bytes
 }
 
-// Log is the log itself. One goroutine at a time may use it.
+// Log is the log itself. One goroutine at a time may use it; what Options.Go
+// runs touches nothing but a file that is not in use yet.
 type Log struct {
 	options  Options
 	id       identity
-	segments []*segment // the log, oldest first; the last is appended to
-	spares   []*segment // files of former lives, to use in this order
-	number   uint64     // highest number of a segment file so far
-	first    uint64     // oldest generation wanted: older ones are trimmed
-	durable  int64      // offset in the active segment before which all is durable
-	synced   uint64     // highest durable index
-	blocks   blocks     // in which batches are written
-	err      error      // why every call is refused, if it is
+	segments []*segment      // the log, oldest first; the last is appended to
+	spares   []*segment      // files of former lives, to use in this order
+	number   uint64          // highest number of a segment file so far
+	first    uint64          // oldest generation wanted: older ones are trimmed
+	durable  int64           // offset in the active segment before which all is durable
+	synced   uint64          // highest durable index
+	blocks   blocks          // in which batches are written
+	making   <-chan *segment // gives the file that is made ahead, nil if it cannot be; or nil
+	ahead    uint64          // generation in which one was begun last
+	err      error           // why every call is refused, if it is
 }
 
 // Open opens the log of a directory, making one if there is none. Afterwards
@@ -261,7 +268,11 @@ func (l *Log) Sync() error {
 		return l.fail("sync", s, err)
 	}
 	l.durable, l.synced = s.end, s.next-1
-	return l.release()
+	err := l.release()
+	if err == nil {
+		l.goAhead()
+	}
+	return err
 }
 
 // rollOver begins another segment. The order is the argument: its header is
@@ -318,6 +329,9 @@ func (l *Log) Close() error {
 		if err = l.write(kindMark, make([]Record, 1)); err == nil {
 			err = l.Sync()
 		}
+	}
+	if s := l.made(); s != nil {
+		l.spares = append(l.spares, s)
 	}
 	for _, s := range slices.Concat(l.segments, l.spares) {
 		err = errors.Join(err, s.file.Close())

@@ -67,6 +67,9 @@ func (l *Log) takeSpare() (*segment, error) {
 		}
 	}
 	if len(l.spares) == 0 {
+		if s := l.made(); s != nil {
+			return s, nil
+		}
 		s, err := l.newFile()
 		if err != nil && !errors.Is(err, ErrFull) {
 			l.err = fmt.Errorf("%w: %w", ErrFailed, err)
@@ -105,25 +108,36 @@ func (l *Log) release() error {
 
 // newFile makes a file of zeros, durable under a name of its own.
 func (l *Log) newFile() (*segment, error) {
+	s := l.draft()
+	if err := s.fill(l.options.FS); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// draft gives a file that will be made its name.
+func (l *Log) draft() *segment {
 	l.number++
-	s := &segment{number: l.number, header: header{size: l.options.SegmentBytes}}
-	file, err := l.options.FS.Open(s.name(), true)
-	if err != nil {
-		return nil, fullOr(fmt.Errorf("wal: make %s: %w", s.name(), err))
+	return &segment{number: l.number, header: header{size: l.options.SegmentBytes}}
+}
+
+// fill makes the file.
+func (s *segment) fill(fs disk.FS) (err error) {
+	if s.file, err = fs.Open(s.name(), true); err != nil {
+		return fullOr(fmt.Errorf("wal: make %s: %w", s.name(), err))
 	}
-	s.file = file
-	err = zero(file, 0, s.size)
+	err = zero(s.file, 0, s.size)
 	if err == nil {
-		err = file.Sync()
+		err = s.file.Sync()
 	}
 	if err == nil {
-		err = l.options.FS.SyncDir()
+		err = fs.SyncDir()
 	}
 	if err != nil {
 		err = fmt.Errorf("wal: fill %s: %w", s.name(), err)
-		return nil, fullOr(errors.Join(err, file.Close(), l.options.FS.Remove(s.name())))
+		return fullOr(errors.Join(err, s.file.Close(), fs.Remove(s.name())))
 	}
-	return s, nil
+	return nil
 }
 
 // fullOr makes an error of a full disk ErrFull.

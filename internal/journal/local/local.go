@@ -38,9 +38,11 @@ type Options struct {
 	// loses what it acknowledged, so the epoch stays as it was, 1 at first;
 	// whoever cuts a log or puts an older copy in its place raises it here.
 	Epoch uint32
-	// SegmentBytes and SpareSegments are those of wal.Options; 0 is the default.
+	// SegmentBytes, SpareSegments and Go are those of wal.Options; 0 is the
+	// default, and without Go nothing is made ahead.
 	SegmentBytes  int64
 	SpareSegments int
+	Go            func(func())
 	// NewLogID is that of wal.Options: for tests that want the same bytes.
 	NewLogID func() ([16]byte, error)
 }
@@ -60,7 +62,7 @@ var _ journal.Journal = (*Journal)(nil)
 // with the errors of package wal, which name the file; nothing is changed then.
 func Open(o Options) (*Journal, error) {
 	log, err := wal.Open(wal.Options{
-		FS: o.FS, SegmentBytes: o.SegmentBytes, SpareSegments: o.SpareSegments, NewLogID: o.NewLogID,
+		FS: o.FS, SegmentBytes: o.SegmentBytes, SpareSegments: o.SpareSegments, NewLogID: o.NewLogID, Go: o.Go,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open journal: %w", err)
