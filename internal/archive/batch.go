@@ -19,20 +19,25 @@ type batch struct {
 	newest event.ID       // the newest event so far
 	bytes  int            // of keys and values
 
-	jobs          []jobRecord // in the order of their entries; the bytes of each are in the slab
-	ended, events []record    // the same
-	letters       []letter    // the same, never changed: only added to
+	jobs          []*jobRecord // in the order of their entries; the bytes of each are in the slab
+	ended, events []record     // the same
+	letters       []letter     // the same, never changed: only added to
 	discards      discards
 
-	place  map[polymath.Ref]int // in jobs, of those that readers have looked through
-	placed int                  // how many of jobs that is
-	told   uint64               // how many events are in the records
-	slab   slab                 // of all these
-	coder  coder                // of the record being made
+	place  map[polymath.Ref]*jobRecord // those of jobs that readers have looked through
+	placed int                         // how many of jobs that is
+	told   uint64                      // how many events are in the records
+	block  []jobRecord                 // for the jobs to come
+	slab   slab                        // of all these
+	coder  coder                       // of the record being made
 }
 
 // record is a key and a sealed value.
 type record struct{ key, value []byte }
+
+// jobsBlock is how many jobs get memory at once: one list that grows would be
+// copied whenever a batch has more of them than the one before.
+const jobsBlock = 64
 
 // jobBytes is what a job that waits takes beside its own bytes, of which
 // fieldsBytes are counted as part of its record.
@@ -66,7 +71,7 @@ func newBatch(last polymath.Index, k clocks, newest event.ID) *batch {
 // following makes an empty batch to follow b, which may become as large.
 func (b *batch) following() *batch {
 	n := newBatch(b.last, b.clocks, b.newest)
-	n.jobs, n.ended, n.events = make([]jobRecord, 0, len(b.jobs)), make([]record, 0, len(b.ended)), make([]record, 0, len(b.events))
+	n.jobs, n.ended, n.events = make([]*jobRecord, 0, len(b.jobs)), make([]record, 0, len(b.ended)), make([]record, 0, len(b.events))
 	return n
 }
 
@@ -92,15 +97,13 @@ func (b *batch) seal(in bucket, key []byte, code func(*coder)) record {
 // one: only then are their jobs looked through. The archive's lock is held.
 func (b *batch) job(ref polymath.Ref) *jobRecord {
 	if b.place == nil {
-		b.place = make(map[polymath.Ref]int, len(b.jobs))
+		b.place = make(map[polymath.Ref]*jobRecord, len(b.jobs))
 	}
-	for ; b.placed < len(b.jobs); b.placed++ {
-		b.place[b.jobs[b.placed].job.ID.Ref] = b.placed
+	for _, r := range b.jobs[b.placed:] {
+		b.place[r.job.ID.Ref] = r
 	}
-	if i, ok := b.place[ref]; ok {
-		return &b.jobs[i]
-	}
-	return nil
+	b.placed = len(b.jobs)
+	return b.place[ref]
 }
 
 // add takes the effects of one entry.
@@ -131,8 +134,13 @@ func (b *batch) add(at polymath.Index, fx *ledger.Effects, keepJobs int64) {
 
 // addJob takes a job. Its texts never change; its bytes are the ledger's.
 func (b *batch) addJob(j *polymath.Job) {
-	b.jobs = append(b.jobs, jobRecord{b.clock, *j})
-	r := &b.jobs[len(b.jobs)-1]
+	if len(b.block) == 0 {
+		b.block = make([]jobRecord, jobsBlock)
+	}
+	r := &b.block[0]
+	b.block = b.block[1:]
+	b.jobs = append(b.jobs, r)
+	r.clock, r.job = b.clock, *j
 	r.job.Input, r.job.Result = b.slab.keep(j.Input), b.slab.keep(j.Result)
 	b.bytes += jobBytes + r.size()
 }

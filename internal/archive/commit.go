@@ -132,8 +132,8 @@ func (b *batch) sorted() []*jobRecord {
 		job *jobRecord
 	}
 	all := make([]named, len(b.jobs))
-	for i := range b.jobs {
-		all[i] = named{b.jobs[i].job.ID.Ref, &b.jobs[i]}
+	for i, r := range b.jobs {
+		all[i] = named{r.job.ID.Ref, r}
 	}
 	slices.SortFunc(all, func(x, y named) int { return x.ref.Compare(y.ref) })
 	jobs := make([]*jobRecord, len(all))

@@ -25,7 +25,7 @@ func (a *Archive) Jobs(after polymath.JobID, limit int, f Filter) (JobPage, erro
 	if !after.IsZero() {
 		below = &after.Ref
 	}
-	waiting := gather(a, func(b *batch) []*jobRecord { return pointers(b.jobs) })
+	waiting := gather(a, func(b *batch) []*jobRecord { return b.jobs })
 	var page JobPage
 	err := a.store.view(func(tx *bolt.Tx) error {
 		s, err := loadState(tx)
