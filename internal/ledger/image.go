@@ -50,6 +50,7 @@ func (m *Image) Next() []byte {
 	m.ledger.keep(n)
 	part := appendKeys(m.kept[n], &m.keys, n)
 	m.kept[n] = nil
+	m.ledger.partBytes = len(part) + len(part)/8
 	m.next++
 	return part
 }
@@ -65,7 +66,7 @@ func (m *Image) End() {
 // keep copies a bucket for the image being taken, if it still needs it.
 func (l *Ledger) keep(n int) {
 	if m := l.image; m != nil && n+1 >= m.next && m.kept[n] == nil {
-		m.kept[n] = l.copyBucket(n)
+		m.kept[n] = l.copyBucket(n, l.partBytes)
 	}
 }
 
@@ -81,7 +82,7 @@ func (l *Ledger) Hash() [sha256.Size]byte {
 	}
 	write(l.copyHead())
 	for n := range bucketCount {
-		write(appendKeys(l.copyBucket(n), &l.keys.line, n))
+		write(appendKeys(l.copyBucket(n, 0), &l.keys.line, n))
 	}
 	return [sha256.Size]byte(h.Sum(nil))
 }
@@ -92,8 +93,9 @@ func (l *Ledger) copyHead() []byte {
 	return c.written()
 }
 
-func (l *Ledger) copyBucket(n int) []byte {
-	var c coder
+// copyBucket writes a bucket into a part with room for so many bytes, at first.
+func (l *Ledger) copyBucket(n, room int) []byte {
+	c := coder{b: make([]byte, 0, room)}
 	l.codeBucket(&c, &l.buckets[n])
 	return c.written()
 }
@@ -101,8 +103,11 @@ func (l *Ledger) copyBucket(n int) []byte {
 // appendKeys appends the n-th bucket's share of the past keys.
 func appendKeys(part []byte, keys *keyLine, n int) []byte {
 	c := coder{b: part}
-	share := keys.share(n)
-	codeKeys(&c, &share)
+	from, to := keys.share(n)
+	c.length(to-from, maxPastKeys)
+	for i := from; i < to; i++ {
+		keys.at(i).code(&c)
+	}
 	return c.written()
 }
 
@@ -151,7 +156,7 @@ func (l *Ledger) restorePart(n int, part []byte) error {
 	c := coder{b: part, reading: true}
 	l.codeBucket(&c, &l.buckets[n])
 	var keys []pastKey
-	codeKeys(&c, &keys)
+	list(&c, &keys, maxPastKeys, func(p *pastKey) { p.code(&c) })
 	for _, p := range keys {
 		l.keys.add(p)
 	}

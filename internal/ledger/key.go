@@ -78,14 +78,9 @@ func (q *keyLine) pop() {
 // view is the line as it is now, for good.
 func (q *keyLine) view() keyLine { return keyLine{slices.Clone(q.chunks), q.head, q.count} }
 
-// share is the n-th part of the line in bucketCount parts.
-func (q *keyLine) share(n int) []pastKey {
-	from, to := q.count*n/bucketCount, q.count*(n+1)/bucketCount
-	keys := make([]pastKey, 0, to-from)
-	for i := from; i < to; i++ {
-		keys = append(keys, *q.at(i))
-	}
-	return keys
+// share is where the n-th part of the line in bucketCount parts begins and ends.
+func (q *keyLine) share(n int) (from, to int) {
+	return q.count * n / bucketCount, q.count * (n + 1) / bucketCount
 }
 
 // mark says when the keys with numbers below upto expire. A key gets one by
@@ -231,7 +226,7 @@ func (k *keyring) expire(now int64, most int) {
 }
 
 // code codes what the head of an image says of the past keys. The live ones
-// come with their jobs, the past ones with codeKeys.
+// come with their jobs, the past ones with the parts of an image.
 func (k *keyring) code(c *coder) {
 	if c.uint(&k.first); k.first >= uint64(liveKey)-maxPastKeys {
 		c.fail()
@@ -243,10 +238,8 @@ func (k *keyring) code(c *coder) {
 	})
 }
 
-func codeKeys(c *coder, keys *[]pastKey) {
-	list(c, keys, maxPastKeys, func(p *pastKey) {
-		c.fixed(p.key[:])
-		c.fixed(p.body[:])
-		c.ref(&p.job)
-	})
+func (p *pastKey) code(c *coder) {
+	c.fixed(p.key[:])
+	c.fixed(p.body[:])
+	c.ref(&p.job)
 }

@@ -72,7 +72,8 @@ type Ledger struct {
 	loose  []looseTimer // delays whose beginning no Tick has told yet
 	waste  int          // of timers and loose, about how many have no job any more
 
-	image *Image // being taken, or nil
+	image     *Image // being taken, or nil
+	partBytes int    // a little more than its last part had, or that of the one before
 
 	pool  pool
 	entry Entry // being applied; empty in between
