@@ -112,14 +112,17 @@ func (o *outbox) take() []item {
 		late = o.queue[n].late // nobody knows how large it is
 	}
 	o.bytes -= o.inFlight
-	items := o.queue[:n:n]
 	if n == len(o.queue) {
-		items = o.queue
+		items := o.queue
 		o.queue, o.spare, o.urgent = o.spare, nil, false
-	} else {
-		o.queue = o.queue[n:]
-		signal(o.wake)
+		return items
 	}
+	items := append(o.spare, o.queue[:n]...)
+	o.spare = nil
+	rest := copy(o.queue, o.queue[n:]) // to where there is room behind it
+	clear(o.queue[rest:])
+	o.queue = o.queue[:rest]
+	signal(o.wake)
 	return items
 }
 

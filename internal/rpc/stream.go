@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -212,7 +213,7 @@ func (st *stream) post(session polymath.Ref, e node.SeatEvent) {
 // take does what a message asks for: everything in one batch, after what can
 // be done without the node.
 func (st *stream) take(m *polymathv1.Calls) {
-	specs := st.specs[:0]
+	specs := slices.Grow(st.specs, len(m.GetSubmissions()))
 	for _, sub := range m.GetSubmissions() {
 		specs = append(specs, st.server.prepare(sub.GetRequest()))
 	}
@@ -241,7 +242,7 @@ func (st *stream) take(m *polymathv1.Calls) {
 		st.work(b, m)
 	})
 	clear(specs) // what was submitted was copied
-	if st.specs = specs; !st.lately.Keep(cap(specs), len(specs), keptItems) {
+	if st.specs = specs[:0]; !st.lately.Keep(cap(specs), len(specs), keptItems) {
 		st.specs = nil
 	}
 }
