@@ -50,7 +50,7 @@ const (
 	MaxNameBytes        = 64      // a function, queue, tenant or node name
 	MaxErrorBytes       = 1 << 10 // the text of a failure; longer ones are cut
 	MaxCostPoints       = 64      // points in a cost table
-	MaxSlots            = 4096    // leases that one session may hold
+	MaxSlots            = 16_384  // leases that one session may hold
 )
 
 // CostPoint says that the units before Unit take Micros microseconds together

@@ -25,14 +25,17 @@ const (
 	// ahead is how much work waits at a worker, so that short tasks follow
 	// each other without a pause. A long task waits where others can take it.
 	ahead = 200 * time.Millisecond
+	// aheadBytes is how much input waits with it at most, by what leases had
+	// lately.
+	aheadBytes = 64 << 20
 	// inLine is how much of that waits at the Runner, where the next task is
 	// found without asking the Loop: for a short one that is most of its cost.
 	inLine    = time.Millisecond
-	maxInLine = 128 // leases
+	maxInLine = 256 // leases
 	// gather is how long a report waits for others to share a message and a
 	// sync with, while the worker has more to do; what runs dry reports at once.
 	gather     = 100 * time.Millisecond
-	maxGather  = 128 // reports
+	maxGather  = 256 // reports
 	firstAgain = 10 * time.Millisecond
 	maxAgain   = time.Second
 	askPause   = 100 * time.Millisecond
@@ -93,6 +96,7 @@ type Loop struct {
 	changed bool                     // another is to follow it
 	askAt   time.Duration            // when to send a refused one again; 0: never
 	mean    time.Duration            // how long a lease took lately
+	input   int                      // bytes that leases had lately
 	room    int                      // leases that the Runner may have
 	beaten  time.Duration
 	looked  time.Duration
@@ -180,7 +184,8 @@ func (l *Loop) slots() uint32 {
 	}
 	waiting := 0
 	if l.mean > 0 {
-		waiting = max(min(int(time.Duration(l.cfg.Parallel)*ahead/l.mean), polymath.MaxSlots-l.cfg.Parallel), 0)
+		waiting = int(time.Duration(l.cfg.Parallel) * ahead / l.mean)
+		waiting = max(min(waiting, aheadBytes/max(l.input, 1), polymath.MaxSlots-l.cfg.Parallel), 0)
 	}
 	return uint32(l.cfg.Parallel + waiting)
 }
@@ -190,6 +195,7 @@ func (l *Loop) Granted(lease *polymath.Lease) {
 	if l.left || l.held[lease.Token] != nil {
 		return
 	}
+	l.input += (len(lease.Input) - l.input) / 8
 	t := &Task{Lease: lease}
 	l.held[lease.Token] = t
 	if l.leaving != nil {

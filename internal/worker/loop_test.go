@@ -284,6 +284,27 @@ func TestShortTasksAreFetchedAhead(t *testing.T) {
 	}
 }
 
+// TestLargeInputsAreNotFetchedAhead: what waits is bounded by its bytes, too.
+func TestLargeInputsAreNotFetchedAhead(t *testing.T) {
+	d := newDesk(2)
+	for n := range uint64(60) {
+		l := lease(n + 1)
+		l.Input = make([]byte, polymath.MaxInlineBytes)
+		d.loop.Granted(l)
+		d.done(n+1, time.Microsecond, "", nil)
+		if most := 2*aheadBytes/polymath.MaxInlineBytes + 2; n > 30 && d.loop.slots() > uint32(most) {
+			t.Fatalf("after %d of 64 KiB: %d slots, at most %d", n, d.loop.slots(), most)
+		}
+	}
+	for n := range uint64(60) {
+		d.loop.Granted(lease(n + 100))
+		d.done(n+100, time.Microsecond, "", nil)
+	}
+	if got := d.loop.slots(); got != polymath.MaxSlots {
+		t.Errorf("after small ones: %d slots, want %d", got, polymath.MaxSlots)
+	}
+}
+
 // TestInLine gives the Runner as many short leases as it works off in a
 // millisecond. What has not begun there is no progress, and goes back at once.
 func TestInLine(t *testing.T) {
