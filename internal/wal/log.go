@@ -28,6 +28,9 @@ const (
 	// DefaultSegmentBytes is large enough that beginning a segment, two more
 	// syncs, is nothing beside its thousands.
 	DefaultSegmentBytes = 64 << 20
+	// firstSegmentBytes is the most that the first segment of a new log has: who
+	// makes one waits for its zeros.
+	firstSegmentBytes = 8 << 20
 	// MinSegmentBytes leaves room for a few records; such sizes are for
 	// simulation.
 	MinSegmentBytes = 4 << 10
@@ -44,8 +47,9 @@ const (
 // Options say where a log lies and how it uses space.
 type Options struct {
 	FS disk.FS
-	// SegmentBytes is the size of segment files made from now on: a multiple
-	// of 512 from MinSegmentBytes to MaxSegmentBytes; 0 is the default.
+	// SegmentBytes is the size of segment files made from now on, but for the
+	// first one of a log, which may be smaller: a multiple of 512 from
+	// MinSegmentBytes to MaxSegmentBytes; 0 is the default.
 	SegmentBytes int64
 	// SpareSegments is how many trimmed segments are kept for use again; the
 	// rest is removed. 0 is the default; at least one is kept, so that a trim
@@ -155,8 +159,9 @@ func (l *Log) create() (err error) {
 	if l.id, err = l.options.NewLogID(); err != nil {
 		return fmt.Errorf("wal: new log id: %w", err)
 	}
-	s, err := l.newFile()
-	if err != nil {
+	s := l.draft()
+	s.size = min(s.size, firstSegmentBytes)
+	if err := s.fill(l.options.FS); err != nil {
 		return err
 	}
 	l.first = 1

@@ -142,3 +142,38 @@ func TestTrimRecycles(t *testing.T) {
 		t.Fatalf("%d files were made: nothing is recycled", l.number)
 	}
 }
+
+// TestFirstSegmentIsSmall: whoever makes a log does not wait for the zeros of a
+// whole segment, and what does not fit in the first one goes to the next.
+func TestFirstSegmentIsSmall(t *testing.T) {
+	fs := disktest.New(1)
+	o := small(fs)
+	o.SegmentBytes = 2 * firstSegmentBytes
+	l := mustOpen(t, o)
+	if got := fs.Used(); got != firstSegmentBytes {
+		t.Errorf("%d bytes in use at first", got)
+	}
+	large := make([]Record, 9)
+	for i := range large {
+		large[i].Payload = make([]byte, MaxPayload)
+	}
+	for range 2 {
+		if _, err := l.Append(large); err != nil {
+			t.Fatal(err)
+		}
+		mustSync(t, l)
+	}
+	if got := fs.Used(); got != 5*firstSegmentBytes || len(l.segments) != 3 {
+		t.Errorf("%d bytes in use by %d segments", got, len(l.segments))
+	}
+	if err := l.Trim(l.Synced()); err != nil {
+		t.Fatal(err)
+	}
+	mustSync(t, l)
+	if got := fs.Used(); got != 4*firstSegmentBytes || l.spares[0].size != o.SegmentBytes {
+		t.Errorf("%d bytes in use after a trim", got)
+	}
+	if l = mustOpen(t, o); l.Next() != 19 {
+		t.Errorf("the next index is %d", l.Next())
+	}
+}

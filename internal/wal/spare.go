@@ -70,7 +70,8 @@ func (l *Log) takeSpare() (*segment, error) {
 		if s := l.made(); s != nil {
 			return s, nil
 		}
-		s, err := l.newFile()
+		s := l.draft()
+		err := s.fill(l.options.FS)
 		if err != nil && !errors.Is(err, ErrFull) {
 			l.err = fmt.Errorf("%w: %w", ErrFailed, err)
 			err = l.err
@@ -106,22 +107,13 @@ func (l *Log) release() error {
 	return nil
 }
 
-// newFile makes a file of zeros, durable under a name of its own.
-func (l *Log) newFile() (*segment, error) {
-	s := l.draft()
-	if err := s.fill(l.options.FS); err != nil {
-		return nil, err
-	}
-	return s, nil
-}
-
-// draft gives a file that will be made its name.
+// draft gives a file that will be made its name and size.
 func (l *Log) draft() *segment {
 	l.number++
 	return &segment{number: l.number, header: header{size: l.options.SegmentBytes}}
 }
 
-// fill makes the file.
+// fill makes the file: zeros, durable under a name of its own.
 func (s *segment) fill(fs disk.FS) (err error) {
 	if s.file, err = fs.Open(s.name(), true); err != nil {
 		return fullOr(fmt.Errorf("wal: make %s: %w", s.name(), err))
