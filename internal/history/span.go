@@ -102,11 +102,15 @@ func (h *History) Unspanned() uint64 {
 type openSpans struct {
 	spans []Span
 	holes int
+	front int    // before it are only holes
 	left  uint64 // out
 }
 
-// find is where a token is or belongs.
+// find is where a token is or belongs: most often at the front.
 func (o *openSpans) find(t polymath.Token) (int, bool) {
+	if o.front < len(o.spans) && o.spans[o.front].Token == t {
+		return o.front, true
+	}
 	i := sort.Search(len(o.spans), func(i int) bool { return o.spans[i].Token.Ref.Compare(t.Ref) >= 0 })
 	return i, i < len(o.spans) && o.spans[i].Token == t
 }
@@ -120,6 +124,7 @@ func (o *openSpans) add(s Span) {
 		o.spans = append(o.spans, s)
 	} else if i, known := o.find(s.Token); !known { // restored ones come by session
 		o.spans = slices.Insert(o.spans, i, s)
+		o.front = min(o.front, i)
 	}
 }
 
@@ -132,7 +137,10 @@ func (o *openSpans) take(t polymath.Token) (Span, bool) {
 	o.spans[i].Ended = hole
 	if o.holes++; o.holes > minHoles && o.holes > len(o.spans)/2 {
 		o.spans = slices.DeleteFunc(o.spans, func(s Span) bool { return s.Ended != 0 })
-		o.holes = 0
+		o.holes, o.front = 0, 0
+	}
+	for o.front < len(o.spans) && o.spans[o.front].Ended != 0 {
+		o.front++
 	}
 	return s, true
 }

@@ -118,34 +118,47 @@ func (b *Batch) Beat(session polymath.Ref) error { return b.core.Beat(session) }
 // Progress says how many units of a lease are done.
 func (b *Batch) Progress(token polymath.Token, done uint64) { b.core.Progress(token, done) }
 
-// Holder is the session that holds a lease, as far as this node watches it.
-func (b *Batch) Holder(token polymath.Token) (polymath.Ref, bool) { return b.core.keep.holder(token) }
+// Out is a lease that is out, as far as this node watches it. It is good while
+// the node is in hand.
+type Out struct {
+	token polymath.Token
+	watch *watch // nil: it does not
+}
 
-// BeginReport notes that a report of a lease came over a route and is under way;
-// false when another one of the same route is. EndReport notes that it is over.
-// Both know the leases that Holder knows, and must be called with the node in
-// hand.
-func (n *Node) BeginReport(token polymath.Token, over *Route) bool {
-	w := n.core.keep.of(token)
-	if w == nil {
-		return true // the ledger refuses it
+// Out finds a lease.
+func (b *Batch) Out(token polymath.Token) Out { return Out{token, b.core.keep.of(token)} }
+
+// Watched reports whether the node knows the lease. What it does not know is the
+// ledger's to refuse.
+func (o Out) Watched() bool { return o.watch != nil }
+
+// Holder is the session that holds the lease, which is watched.
+func (o Out) Holder() polymath.Ref { return o.watch.session }
+
+// Lease is what the lease is for, which is watched: its Function, the canonical
+// Input of its job and the Interval of its units.
+func (o Out) Lease() polymath.Lease {
+	w := o.watch
+	return polymath.Lease{Token: o.token, Job: w.job, Function: w.name, Input: w.input, Interval: w.units}
+}
+
+// BeginReport notes that a report of the lease came over a route and is under
+// way; false when another one of the same route is. Node.EndReport notes that it
+// is over.
+func (o Out) BeginReport(over *Route) bool {
+	if o.watch == nil {
+		return true
 	}
-	if w.reported == over {
+	if o.watch.reported == over {
 		return false
 	}
-	w.reported = over
+	o.watch.reported = over
 	return true
 }
 
-// EndReport is for BeginReport.
+// EndReport is for Out.BeginReport, and must be called with the node in hand.
 func (n *Node) EndReport(token polymath.Token, over *Route) {
 	if w := n.core.keep.of(token); w != nil && w.reported == over {
 		w.reported = nil
 	}
-}
-
-// Leased is what a lease is for: its Function, the canonical Input of its job
-// and the Interval of its units. It knows the leases that Holder knows.
-func (b *Batch) Leased(token polymath.Token) (l polymath.Lease, ok bool) {
-	return b.core.keep.lease(token)
 }

@@ -125,7 +125,7 @@ func (k *keeper) watchLease(g *ledger.Grant, now time.Duration) {
 }
 
 // maxSpare bounds the watches that are kept for leases to come.
-const maxSpare = 4096
+const maxSpare = polymath.MaxSlots
 
 // retire keeps a watch for another lease. One whose end was proposed is not
 // used again: whoever hears of that has it still.
@@ -198,22 +198,6 @@ func (k *keeper) progress(t polymath.Token, done uint64) {
 	if done = min(done, w.units.Len()); done > w.done {
 		w.done, w.seen = done, now
 	}
-}
-
-// holder is the session that holds a lease.
-func (k *keeper) holder(t polymath.Token) (polymath.Ref, bool) {
-	if w := k.of(t); w != nil {
-		return w.session, true
-	}
-	return polymath.Ref{}, false
-}
-
-// lease is what a lease that is out is for.
-func (k *keeper) lease(t polymath.Token) (l polymath.Lease, ok bool) {
-	if w := k.of(t); w != nil {
-		return polymath.Lease{Token: t, Job: w.job, Function: w.name, Input: w.input, Interval: w.units}, true
-	}
-	return l, false
 }
 
 func (k *keeper) inFlight(id polymath.JobID) uint64 {

@@ -6,7 +6,7 @@ import (
 )
 
 // keptAsked bounds what is kept of it for the calls to come.
-const keptAsked = 4096
+const keptAsked = 2 * polymath.MaxSlots
 
 // asked is a call that waits for the answer to a command. Each job has two, one
 // when it is submitted and one when it is reported, so they are used again,

@@ -24,7 +24,7 @@ func (st *stream) work(b *node.Batch, m *polymathv1.Calls) {
 		}
 	}
 	for _, p := range m.GetProgress() {
-		if t, err := st.token(b, p.GetToken()); err == nil {
+		if t, _, err := st.token(b, p.GetToken()); err == nil {
 			b.Progress(t, p.GetDone())
 		}
 	}
@@ -50,17 +50,16 @@ func (st *stream) session(data []byte) (polymath.Ref, error) {
 
 // token reads a token and holds it against the sessions of this stream. One
 // that nobody holds is the ledger's to refuse.
-func (st *stream) token(b *node.Batch, data []byte) (polymath.Token, error) {
-	t, err := wire.ParseToken(data)
-	if err != nil {
-		return t, err
+func (st *stream) token(b *node.Batch, data []byte) (t polymath.Token, out node.Out, err error) {
+	if t, err = wire.ParseToken(data); err != nil {
+		return t, out, err
 	}
-	if holder, held := b.Holder(t); held {
-		if _, ours := st.sessions[holder]; !ours {
-			return t, polymath.Errorf(polymath.PermissionDenied, "the lease %v is another worker's", t)
+	if out = b.Out(t); out.Watched() {
+		if _, ours := st.sessions[out.Holder()]; !ours {
+			return t, out, polymath.Errorf(polymath.PermissionDenied, "the lease %v is another worker's", t)
 		}
 	}
-	return t, nil
+	return t, out, nil
 }
 
 func (st *stream) join(b *node.Batch, j *polymathv1.Join) {
@@ -136,7 +135,7 @@ func (st *stream) report(b *node.Batch, r *polymathv1.Report) {
 	if !st.owe(call) {
 		return
 	}
-	t, err := st.token(b, r.GetToken())
+	t, out, err := st.token(b, r.GetToken())
 	if err != nil {
 		st.done(call, err)
 		return
@@ -146,7 +145,7 @@ func (st *stream) report(b *node.Batch, r *polymathv1.Report) {
 	case polymathv1.Report_COMPLETE:
 		st.complete = ledger.Complete{Token: t, Output: r.GetOutput(), Micros: r.GetMicros()}
 		cmd = &st.complete
-		if err := st.checkOutput(b, t, r.GetOutput()); err != nil {
+		if err := st.checkOutput(out, r.GetOutput()); err != nil {
 			cmd = &ledger.Fail{Token: t, Error: clip(err.Error())}
 		}
 	case polymathv1.Report_FAIL:
@@ -157,7 +156,7 @@ func (st *stream) report(b *node.Batch, r *polymathv1.Report) {
 		st.done(call, polymath.Errorf(polymath.InvalidArgument, "a report of kind %d is none of this version", r.GetKind()))
 		return
 	}
-	if !st.server.service.Node().BeginReport(t, st.route) { // the other might be taken before it
+	if !out.BeginReport(st.route) { // the other might be taken before it
 		st.done(call, polymath.Errorf(polymath.StaleToken, "the lease %v was reported before: the first report counts", t))
 		return
 	}
@@ -165,14 +164,14 @@ func (st *stream) report(b *node.Batch, r *polymathv1.Report) {
 }
 
 // checkOutput refuses what no answer can be made of.
-func (st *stream) checkOutput(b *node.Batch, t polymath.Token, output []byte) error {
+func (st *stream) checkOutput(out node.Out, output []byte) error {
 	if len(output) > polymath.MaxInlineBytes {
 		return polymath.Errorf(polymath.TooLarge, "the output is larger than 64 KiB")
 	}
-	lease, out := b.Leased(t)
-	if !out {
+	if !out.Watched() {
 		return nil // the ledger refuses it
 	}
+	lease := out.Lease()
 	return st.server.service.CheckOutput(&lease, output)
 }
 
