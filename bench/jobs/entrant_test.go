@@ -117,6 +117,18 @@ bar jobs/latency-p50-ms 1.50
 	}
 }
 
+// TestRatio compares what was measured in one round.
+func TestRatio(t *testing.T) {
+	of, to := &entrant{}, &entrant{}
+	for _, pace := range []struct{ of, to int }{{8, 1}, {100, 10}, {36, 3}} { // the machine was ten times as fast once
+		of.results = append(of.results, result{jobs: pace.of, took: time.Second})
+		to.results = append(to.results, result{jobs: pace.to, took: time.Second})
+	}
+	if got := ratio(of, to); got != 10 {
+		t.Errorf("ratio %v, want 10", got)
+	}
+}
+
 func TestLine(t *testing.T) {
 	e := fast("peer", 1000)
 	for i := range e.results {

@@ -8,8 +8,9 @@
 // its callers and workers, by its public packages, in this process. A job does
 // nothing; its input is 100 bytes and its output 50. A rate is end to end: from
 // the first submission until the result of the last job can be read, in
-// interleaved rounds of which the middle one counts. Of every peer that has
-// knobs, the fastest of some variants enters.
+// interleaved rounds. A bar is the middle one of the ratios of each round, as the
+// machine's speed changes between them. Of every peer that has knobs, the fastest
+// of some variants enters.
 //
 // It refuses to report if a peer is much slower than what is known of it with a
 // disk as fast as this one: a comparison with a peer that is disturbed or badly
@@ -41,7 +42,7 @@ type settings struct {
 func main() {
 	var s settings
 	flag.DurationVar(&s.length, "length", 4*time.Second, "how long each run takes, about")
-	flag.IntVar(&s.rounds, "rounds", 3, "how many rounds; the middle one counts")
+	flag.IntVar(&s.rounds, "rounds", 3, "how many rounds; the middle ratio counts")
 	flag.BoolVar(&s.peers, "peers", false, "measure the peers alone, and print no bars")
 	flag.Parse()
 	process.Main("jobs", func(ctx context.Context, place string) error { return measure(ctx, place, s, os.Stdout) })

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Names of our entrants.
@@ -34,9 +35,19 @@ func (c *contest) report(paces map[string]latency) error {
 		if theirs == nil {
 			continue // said loudly where it was found missing
 		}
-		our, their := c.entrant(peer.ours).median(), theirs.median()
-		say(c.out, "bar %s %.2f\n", peer.bar, our.rate()/their.rate())
+		say(c.out, "bar %s %.2f\n", peer.bar, ratio(c.entrant(peer.ours), theirs))
 	}
 	say(c.out, "bar jobs/latency-p50-ms %.2f\n", milliseconds(quantile(paces[ours].visible, 0.5)))
 	return nil
+}
+
+// ratio is that of two entrants in the middle of the rounds. The machine's speed
+// changes from minute to minute: only what was measured in the same one compares.
+func ratio(of, to *entrant) float64 {
+	ratios := make([]float64, len(of.results))
+	for i := range ratios {
+		ratios[i] = of.results[i].rate() / to.results[i].rate()
+	}
+	slices.Sort(ratios)
+	return ratios[len(ratios)/2]
 }
