@@ -212,7 +212,7 @@ func (r runs) ratio(of, to string, value func(result) float64) float64 {
 		ratios[i] = value(r[of][i]) / value(r[to][i])
 	}
 	slices.Sort(ratios)
-	return ratios[len(ratios)/2]
+	return ratios[(len(ratios)-1)/2]
 }
 
 // report prints the bars.

@@ -49,5 +49,5 @@ func ratio(of, to *entrant) float64 {
 		ratios[i] = of.results[i].rate() / to.results[i].rate()
 	}
 	slices.Sort(ratios)
-	return ratios[len(ratios)/2]
+	return ratios[(len(ratios)-1)/2]
 }

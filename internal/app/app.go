@@ -115,7 +115,7 @@ func (a *App) open(ctx context.Context, o Options) error {
 	a.archive = finished
 	a.stack.push("the archive", finished.Close)
 
-	entries, err := openJournal(dir.file(journalName), o.segmentBytes)
+	entries, err := openJournal(dir.file(journalName), &o)
 	if err != nil {
 		return err
 	}
@@ -171,12 +171,16 @@ func openCheckpoints(path string) (*checkpoint.Store, error) {
 	return store, nil
 }
 
-func openJournal(path string, segmentBytes int64) (*local.Journal, error) {
+func openJournal(path string, o *Options) (*local.Journal, error) {
 	dir, err := disk.Dir(path)
 	if err != nil {
 		return nil, err
 	}
-	entries, err := local.Open(local.Options{FS: dir, SegmentBytes: segmentBytes, Go: func(f func()) { go f() }})
+	options := local.Options{FS: dir, SegmentBytes: o.segmentBytes}
+	if o.Serving { // a run ends soon: what it makes ahead would be thrown away
+		options.Go = func(f func()) { go f() }
+	}
+	entries, err := local.Open(options)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", filepath.Base(path), err)
 	}

@@ -17,8 +17,8 @@ const (
 	// MaxPage is the most spans one read returns.
 	MaxPage = 1000
 
-	maxOpen    = 10_000 // leases beyond are counted and have no span
-	maxEnded   = 40_000
+	maxOpen    = 20_000 // more than a worker has; leases beyond are counted and have no span
+	maxEnded   = 30_000
 	chunkSpans = 1000 // spans that are allocated, and forgotten, together
 	minHoles   = 64   // spans taken out before the others move up
 	hole       = -1   // Span.Ended of one taken out

@@ -119,9 +119,14 @@ func (o *outbox) take() []item {
 	}
 	items := append(o.spare, o.queue[:n]...)
 	o.spare = nil
-	rest := copy(o.queue, o.queue[n:]) // to where there is room behind it
-	clear(o.queue[rest:])
-	o.queue = o.queue[:rest]
+	if rest := len(o.queue) - n; rest <= n { // to where there is room behind it
+		copy(o.queue, o.queue[n:])
+		clear(o.queue[rest:])
+		o.queue = o.queue[:rest]
+	} else { // more would be moved than is sent
+		clear(o.queue[:n])
+		o.queue = o.queue[n:]
+	}
 	signal(o.wake)
 	return items
 }

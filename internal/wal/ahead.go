@@ -10,7 +10,7 @@ const aheadPart = 4
 func (l *Log) goAhead() {
 	s := l.active()
 	if l.options.Go == nil || l.making != nil || l.ahead == s.generation || s.end < s.size/aheadPart ||
-		len(l.spares) > 0 || l.first > l.segments[0].generation {
+		l.spare() >= 0 || l.first > l.segments[0].generation {
 		return
 	}
 	l.ahead = s.generation

@@ -2,8 +2,11 @@ package wal
 
 import (
 	"errors"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
+	"github.com/polymath-run/polymath/internal/disk"
 	"github.com/polymath-run/polymath/internal/disk/disktest"
 )
 
@@ -12,7 +15,7 @@ const aheadSegment = 8 * MinSegmentBytes
 
 // ahead is a small log that makes its next file ahead, as soon as the test says
 // so by running what it finds in the channel.
-func ahead(t *testing.T, fs *disktest.Crash) (*Log, <-chan func()) {
+func ahead(t *testing.T, fs disk.FS) (*Log, <-chan func()) {
 	t.Helper()
 	work := make(chan func(), 1)
 	o := small(fs)
@@ -64,24 +67,30 @@ func TestAhead(t *testing.T) {
 
 // TestAheadWaits: an append that needs the file waits for it, and makes no other.
 func TestAheadWaits(t *testing.T) {
-	fs := disktest.New(1)
-	l, work := ahead(t, fs)
-	appendUntil(t, l, work)
-	needed := make(chan uint64)
-	go func() {
-		s := l.active()
-		for l.active() == s {
-			if _, err := l.Append(batch(l.Next(), 1)); err != nil {
-				t.Error(err)
-				break
+	synctest.Test(t, func(t *testing.T) {
+		fs := disktest.New(1)
+		l, work := ahead(t, fs)
+		appendUntil(t, l, work)
+		begun := false
+		go func() {
+			for s := l.active(); l.active() == s; {
+				if _, err := l.Append(batch(l.Next(), 1)); err != nil {
+					t.Error(err)
+					return
+				}
 			}
+			begun = true
+		}()
+		synctest.Wait()
+		if begun || fs.Used() != aheadSegment {
+			t.Errorf("a segment was begun: %v, with %d bytes in use", begun, fs.Used())
 		}
-		needed <- l.active().number
-	}()
-	(<-work)()
-	if number := <-needed; number != 2 || fs.Used() != 2*aheadSegment {
-		t.Errorf("file %d is used, of %d bytes", number, fs.Used())
-	}
+		(<-work)()
+		synctest.Wait()
+		if !begun || l.active().number != 2 || fs.Used() != 2*aheadSegment {
+			t.Errorf("a segment was begun: %v, file %d is used, of %d bytes", begun, l.active().number, fs.Used())
+		}
+	})
 }
 
 // TestAheadHasSpares: what was trimmed is used again, and nothing is made.
@@ -123,27 +132,123 @@ func TestAheadFails(t *testing.T) {
 	}
 }
 
-// TestAheadCloses: a log is closed while a file is made, also one that has failed.
+// TestAheadCloses: Close waits for a file that is being made, and closes it, also
+// in a log that has failed; and begins no other.
 func TestAheadCloses(t *testing.T) {
 	for _, fails := range []bool{false, true} {
-		fs := disktest.New(1)
-		l, work := ahead(t, fs)
-		appendUntil(t, l, work)
-		if fails {
-			mustAppend(t, l, 1)
-			fs.FailSync(1)
-			if err := l.Sync(); !errors.Is(err, ErrFailed) {
-				t.Fatal(err)
+		synctest.Test(t, func(t *testing.T) {
+			fs := &counted{Crash: disktest.New(1)}
+			l, work := ahead(t, fs)
+			appendUntil(t, l, work)
+			if fails {
+				mustAppend(t, l, 1)
+				fs.FailSync(1)
+				if err := l.Sync(); !errors.Is(err, ErrFailed) {
+					t.Fatal(err)
+				}
 			}
+			closed := false
+			go func() {
+				if err := l.Close(); errors.Is(err, ErrFailed) != fails || !fails && err != nil {
+					t.Errorf("fails %v: %v", fails, err)
+				}
+				closed = true
+			}()
+			synctest.Wait()
+			if closed {
+				t.Error("Close did not wait")
+			}
+			(<-work)()
+			synctest.Wait()
+			if open := fs.open.Load(); !closed || open != 0 {
+				t.Errorf("closed: %v, and %d files are open", closed, open)
+			}
+			if err := verify(mustOpen(t, small(fs.Restart())), 1<<20); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// TestCloseBeginsNothing: what Close makes durable is no reason to make a file.
+func TestCloseBeginsNothing(t *testing.T) {
+	o, begun := small(disktest.New(1)), 0
+	o.SegmentBytes = aheadSegment
+	o.Go = func(f func()) {
+		begun++
+		f()
+	}
+	l := mustOpen(t, o)
+	for l.active().end < aheadSegment/2 {
+		mustAppend(t, l, 1)
+	}
+	if err := l.Close(); err != nil || begun > 0 {
+		t.Errorf("%d files were made, %v", begun, err)
+	}
+}
+
+// TestSpareOfAnotherSize: a file that cannot be removed is not used either, if it
+// has no room for every batch.
+func TestSpareOfAnotherSize(t *testing.T) {
+	fs := &counted{Crash: disktest.New(1)}
+	o := small(fs)
+	o.SegmentBytes = 2 * firstSegmentBytes
+	l := mustOpen(t, o)
+	large := make([]Record, 9)
+	for i := range large {
+		large[i].Payload = make([]byte, MaxPayload)
+	}
+	fs.stuck = true
+	for range 4 {
+		if _, err := l.Append(large); err != nil {
+			t.Fatal(err)
 		}
-		closed := make(chan error)
-		go func() { closed <- l.Close() }()
-		(<-work)()
-		if err := <-closed; errors.Is(err, ErrFailed) != fails || !fails && err != nil {
-			t.Errorf("fails %v: %v", fails, err)
+		mustSync(t, l)
+		if err := l.Trim(l.Synced()); err != nil {
+			t.Fatal(err)
 		}
-		if err := verify(mustOpen(t, small(fs.Restart())), 1<<20); err != nil {
-			t.Error(err)
+		mustSync(t, l)
+		if s := l.active(); s.end > s.size {
+			t.Fatalf("%s ends at %d of %d bytes", s.name(), s.end, s.size)
 		}
 	}
+	if len(l.spares) == 0 || l.spares[0].size != firstSegmentBytes {
+		t.Error("the first file is no spare: this test shows nothing")
+	}
+	if l = mustOpen(t, small(fs.Restart())); l.Next() != 37 {
+		t.Errorf("the next index is %d", l.Next())
+	}
+}
+
+// counted counts the files that are open, and may be unable to remove any.
+type counted struct {
+	*disktest.Crash
+	open  atomic.Int64
+	stuck bool
+}
+
+func (c *counted) Open(name string, create bool) (disk.File, error) {
+	f, err := c.Crash.Open(name, create)
+	if err != nil {
+		return nil, err
+	}
+	c.open.Add(1)
+	return &countedFile{File: f, of: c}, nil
+}
+
+func (c *counted) Remove(name string) error {
+	if c.stuck {
+		return errors.New("the file is in use")
+	}
+	return c.Crash.Remove(name)
+}
+
+type countedFile struct {
+	disk.File
+	of *counted
+}
+
+func (f *countedFile) Close() error {
+	f.of.open.Add(-1)
+	return f.File.Close()
 }

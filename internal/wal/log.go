@@ -53,7 +53,7 @@ type Options struct {
 	SegmentBytes int64
 	// SpareSegments is how many trimmed segments are kept for use again; the
 	// rest is removed. 0 is the default; at least one is kept, so that a trim
-	// always helps a log on a full disk.
+	// helps a log on a full disk, once it has a segment of full size.
 	SpareSegments int
 	// Go runs, on a goroutine, what nobody need wait for: making the file of the
 	// next segment while the newest one fills. nil makes it when it is needed,
@@ -329,6 +329,7 @@ func (l *Log) Close() error {
 	if errors.Is(l.err, ErrClosed) {
 		return nil
 	}
+	l.options.Go = nil // nothing more is begun
 	err := l.Sync()
 	if s := l.active(); err == nil && s.proven < s.data && s.end <= s.size-reserve {
 		if err = l.write(kindMark, make([]Record, 1)); err == nil {

@@ -1,6 +1,7 @@
 package wal
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"slices"
@@ -165,10 +166,18 @@ func (r *recovery) lost(sealed *segment) error {
 	return &DamageError{Index: sealed.next, Reason: fmt.Sprintf("the log goes on in %s, which is not there", name)}
 }
 
-// suspect is the first file without a readable header, if any.
+// suspect is the file without a readable header, if any, that may have had one:
+// one of zeros was being made, or waited to be used.
 func (r *recovery) suspect() string {
 	if len(r.broken) == 0 {
 		return ""
+	}
+	unused := make([]byte, headerSize)
+	for _, s := range r.broken {
+		head := make([]byte, headerSize)
+		if _, err := s.file.ReadAt(head, 0); err != nil || !bytes.Equal(head, unused) {
+			return s.name()
+		}
 	}
 	return r.broken[0].name()
 }

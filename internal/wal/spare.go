@@ -61,26 +61,32 @@ func (l *Log) discard(useless []*segment) error {
 // a new file, even when that takes a sync to let go of them. ErrFull changes
 // nothing.
 func (l *Log) takeSpare() (*segment, error) {
-	if len(l.spares) == 0 && l.first > l.segments[0].generation {
+	if l.spare() < 0 && l.first > l.segments[0].generation {
 		if err := l.Sync(); err != nil {
 			return nil, err
 		}
 	}
-	if len(l.spares) == 0 {
-		if s := l.made(); s != nil {
-			return s, nil
-		}
-		s := l.draft()
-		err := s.fill(l.options.FS)
-		if err != nil && !errors.Is(err, ErrFull) {
-			l.err = fmt.Errorf("%w: %w", ErrFailed, err)
-			err = l.err
-		}
-		return s, err
+	if i := l.spare(); i >= 0 {
+		s := l.spares[i]
+		l.spares = slices.Delete(l.spares, i, i+1)
+		return s, nil
 	}
-	s := l.spares[0]
-	l.spares = l.spares[1:]
-	return s, nil
+	if s := l.made(); s != nil {
+		return s, nil
+	}
+	s := l.draft()
+	err := s.fill(l.options.FS)
+	if err != nil && !errors.Is(err, ErrFull) {
+		l.err = fmt.Errorf("%w: %w", ErrFailed, err)
+		err = l.err
+	}
+	return s, err
+}
+
+// spare is the place of the spare to take next, or -1: one of another size may
+// be there that could not be removed, and has no room for every batch.
+func (l *Log) spare() int {
+	return slices.IndexFunc(l.spares, func(s *segment) bool { return s.size == l.options.SegmentBytes })
 }
 
 // release turns segments whose trimming is durable into spares, and removes

@@ -25,9 +25,15 @@ const (
 	// ahead is how much work waits at a worker, so that short tasks follow
 	// each other without a pause. A long task waits where others can take it.
 	ahead = 200 * time.Millisecond
-	// aheadBytes is how much input waits with it at most, by what leases had
+	// aheadBytes is about how much input waits with it, by what leases had
 	// lately.
 	aheadBytes = 64 << 20
+	// firstAhead is how many leases wait at most before it is known how many
+	// reports the node takes. Of that, twice what it takes in the time ahead may
+	// wait and be on their way: what is not begun a second after it was granted
+	// is another worker's.
+	firstAhead = 1024
+	aheadPaces = 2
 	// inLine is how much of that waits at the Runner, where the next task is
 	// found without asking the Loop: for a short one that is most of its cost.
 	inLine    = time.Millisecond
@@ -97,7 +103,10 @@ type Loop struct {
 	askAt   time.Duration            // when to send a refused one again; 0: never
 	mean    time.Duration            // how long a lease took lately
 	input   int                      // bytes that leases had lately
-	room    int                      // leases that the Runner may have
+	taken   int                      // reports that the node took since the time since
+	since   time.Duration
+	pace    int // reports that it takes in the time ahead
+	room    int // leases that the Runner may have
 	beaten  time.Duration
 	looked  time.Duration
 	leaving func()
@@ -129,7 +138,7 @@ type Outcome struct {
 
 // NewLoop makes a worker; Sit gives it work.
 func NewLoop(cfg Config) *Loop {
-	return &Loop{cfg: cfg, held: make(map[polymath.Token]*Task), room: cfg.Parallel}
+	return &Loop{cfg: cfg, held: make(map[polymath.Token]*Task), room: cfg.Parallel, pace: firstAhead / aheadPaces}
 }
 
 // Sit takes a seat, the first one or a new one after Closed.
@@ -185,7 +194,8 @@ func (l *Loop) slots() uint32 {
 	waiting := 0
 	if l.mean > 0 {
 		waiting = int(time.Duration(l.cfg.Parallel) * ahead / l.mean)
-		waiting = max(min(waiting, aheadBytes/max(l.input, 1), polymath.MaxSlots-l.cfg.Parallel), 0)
+		waiting = min(waiting, aheadPaces*l.pace, aheadBytes/max(l.input, 1), polymath.MaxSlots-l.cfg.Parallel)
+		waiting = max(waiting, 0)
 	}
 	return uint32(l.cfg.Parallel + waiting)
 }
@@ -329,11 +339,27 @@ func (l *Loop) adapt(took time.Duration) {
 	}
 	l.mean += (took - l.mean) / 8
 	l.room = l.cfg.Parallel + min(int(time.Duration(l.cfg.Parallel)*inLine/l.mean), maxInLine)
+	l.keepPace()
 	want := l.slots()
 	if 2*want >= 3*l.wanted || 3*want <= 2*l.wanted {
 		l.wanted = want
 		l.ask()
 	}
+}
+
+// keepPace learns how many reports the node takes: with many workers it is what
+// bounds them all.
+func (l *Loop) keepPace() {
+	now := l.cfg.Now()
+	since := now - l.since
+	if since < ahead {
+		return
+	}
+	l.pace = int(time.Duration(l.taken) * ahead / since)
+	if since >= 2*ahead { // there was nothing to report: that says nothing
+		l.pace = max(l.pace, firstAhead/aheadPaces)
+	}
+	l.taken, l.since = 0, now
 }
 
 // handBack gives a lease back that did not end.
@@ -354,6 +380,9 @@ func (l *Loop) send(t *Task) {
 			t.again = l.cfg.Now() + min(firstAgain<<min(t.tries, 10), maxAgain)
 			l.late = append(l.late, t)
 		default:
+			if err == nil {
+				l.taken++
+			}
 			delete(l.held, t.Lease.Token)
 			l.departed()
 		}

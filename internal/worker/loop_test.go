@@ -287,6 +287,7 @@ func TestShortTasksAreFetchedAhead(t *testing.T) {
 // TestLargeInputsAreNotFetchedAhead: what waits is bounded by its bytes, too.
 func TestLargeInputsAreNotFetchedAhead(t *testing.T) {
 	d := newDesk(2)
+	d.loop.pace = polymath.MaxSlots
 	for n := range uint64(60) {
 		l := lease(n + 1)
 		l.Input = make([]byte, polymath.MaxInlineBytes)
@@ -302,6 +303,45 @@ func TestLargeInputsAreNotFetchedAhead(t *testing.T) {
 	}
 	if got := d.loop.slots(); got != polymath.MaxSlots {
 		t.Errorf("after small ones: %d slots, want %d", got, polymath.MaxSlots)
+	}
+}
+
+// TestAheadFollowsTheNode: a worker has no more leases than the node takes reports
+// of in time, however short they are; and what it learns it forgets when there
+// was nothing to do.
+func TestAheadFollowsTheNode(t *testing.T) {
+	d := newDesk(2)
+	n := uint64(0)
+	work := func(taken int) {
+		for i := range 100 {
+			n++
+			d.now += ahead / 100
+			d.loop.Granted(lease(n))
+			d.done(n, time.Microsecond, "", nil)
+			d.loop.flush()
+			var refusal error
+			if i >= taken {
+				refusal = polymath.Errorf(polymath.StaleToken, "another worker's")
+			}
+			d.pending[fmt.Sprintf("complete %v ", token(n))](refusal)
+		}
+	}
+	for range 3 {
+		work(50)
+	}
+	if got := d.loop.slots(); got < 2+40*aheadPaces || got > 2+60*aheadPaces {
+		t.Errorf("%d slots where the node takes 50 in time", got)
+	}
+	for range 3 {
+		work(0)
+	}
+	if got := d.loop.slots(); got != 2 {
+		t.Errorf("%d slots where the node takes none", got)
+	}
+	d.now += time.Minute
+	work(1)
+	if got := d.loop.slots(); got != 2+firstAhead {
+		t.Errorf("%d slots after a pause", got)
 	}
 }
 
