@@ -34,6 +34,19 @@ func (l *Ledger) Sessions() []SessionInfo {
 	return all
 }
 
+// Remote returns what the open session of a worker in another process holds, by
+// token and as it was granted; false when there is no such session.
+func (l *Ledger) Remote(session polymath.Ref) (held []Grant, open bool) {
+	s := l.session(session)
+	if s == nil || s.name == "" || s.local {
+		return nil, false
+	}
+	for _, ls := range s.leases {
+		held = append(held, l.grantOf(ls))
+	}
+	return held, true
+}
+
 // Leases lists what is out, by session and then token, as it was granted.
 func (l *Ledger) Leases() []Grant {
 	var all []Grant

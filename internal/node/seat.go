@@ -43,20 +43,16 @@ func (c *Core) Join(name string, local bool, done func(polymath.Ref, error)) {
 // node, was away. NotFound when the session was closed meanwhile: Join anew.
 // The leases the session still holds are delivered again.
 func (c *Core) Rejoin(session polymath.Ref) error {
-	for _, s := range c.ledger.Sessions() {
-		if s.Ref != session || s.Name == "" || s.Local {
-			continue // a local session is its process's alone
-		}
-		c.seats[session] = true
-		c.keep.beat(session)
-		for _, g := range c.ledger.Leases() {
-			if g.Session == session {
-				c.cfg.Deliver(session, Granted{g.Lease})
-			}
-		}
-		return nil
+	held, open := c.ledger.Remote(session) // a local one is its process's alone
+	if !open {
+		return overAlready(session)
 	}
-	return overAlready(session)
+	c.seats[session] = true
+	c.keep.beat(session)
+	for i := range held {
+		c.cfg.Deliver(session, Granted{held[i].Lease})
+	}
+	return nil
 }
 
 func overAlready(session polymath.Ref) error {
