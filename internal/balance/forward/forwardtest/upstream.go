@@ -123,6 +123,16 @@ func (s *Server) Drop() {
 	s.mu.Unlock()
 }
 
+// Leave ends this side of every connection. Each is gone when the other side has
+// heard of it, and ended it, too.
+func (s *Server) Leave() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.conns {
+		_ = c.(interface{ CloseWrite() error }).CloseWrite()
+	}
+}
+
 // Open tells how many connections there are.
 func (s *Server) Open() int {
 	s.mu.Lock()
