@@ -50,7 +50,7 @@ func (b *Batch) Propose(cmd ledger.Command, done func(ledger.Answer)) { b.core.P
 // still out.
 func (b *Batch) Job(id polymath.JobID) (job polymath.Job, working uint64, err error) {
 	if job, err = b.core.Job(id); err == nil && !job.State.Final() {
-		working = b.core.InFlight(id)
+		working = b.core.InFlight(&job)
 	}
 	return job, working, err
 }

@@ -87,8 +87,14 @@ func (c *Core) Detach(session polymath.Ref) {
 // care.
 func (c *Core) Progress(token polymath.Token, done uint64) { c.keep.progress(token, done) }
 
-// InFlight is how many units of a job are done within leases that are out.
-func (c *Core) InFlight(id polymath.JobID) uint64 { return c.keep.inFlight(id) }
+// InFlight is how many units of a job are done within leases that are out. Most
+// jobs that somebody asks for have none: the leases are not looked through then.
+func (c *Core) InFlight(job *polymath.Job) uint64 {
+	if job.Leased == 0 {
+		return 0
+	}
+	return c.keep.inFlight(job.ID)
+}
 
 // deliver hands the last entry's grants and ends to the seats here.
 func (c *Core) deliver() {

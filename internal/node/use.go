@@ -83,7 +83,7 @@ func (n *Node) Cancel(ctx context.Context, id polymath.JobID) error {
 func (n *Node) Job(id polymath.JobID) (job polymath.Job, working uint64, err error) {
 	n.do(func(c *Core) {
 		if job, err = c.Job(id); err == nil && !job.State.Final() {
-			working = c.InFlight(id)
+			working = c.InFlight(&job)
 		}
 	})
 	return job, working, err
