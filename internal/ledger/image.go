@@ -23,6 +23,7 @@ type Image struct {
 	keys   keyLine             // as it was
 	kept   [bucketCount][]byte // copied, not yet handed out
 	next   int                 // part to hand out
+	bytes  int                 // of the parts of buckets so far
 }
 
 // BeginImage begins an image of the state as it is now. One at a time: an
@@ -50,8 +51,10 @@ func (m *Image) Next() []byte {
 	m.ledger.keep(n)
 	part := appendKeys(m.kept[n], &m.keys, n)
 	m.kept[n] = nil
-	m.ledger.partBytes = len(part) + len(part)/8
-	m.next++
+	m.bytes += len(part)
+	if m.next++; m.next == ImageParts {
+		m.ledger.partBytes = m.bytes / bucketCount * 9 / 8
+	}
 	return part
 }
 

@@ -73,7 +73,7 @@ type Ledger struct {
 	waste  int          // of timers and loose, about how many have no job any more
 
 	image     *Image // being taken, or nil
-	partBytes int    // a little more than its last part had, or that of the one before
+	partBytes int    // a little more than the parts of the last one had on average
 
 	pool  pool
 	entry Entry // being applied; empty in between
