@@ -10,7 +10,7 @@ import (
 // one large job, in the last part too, does not make every part large.
 func TestImageRoom(t *testing.T) {
 	r := newRig(t)
-	for bucketOf(r.do(&Submit{Spec: spec(1)}).Ref) != bucketCount-2 { //nolint:revive // until the next one comes to lie in the last part
+	for bucketOf(r.do(&Submit{Spec: spec(1)}).Ref) != bucketCount-2 { // until the next one comes to lie in the last part
 	}
 	large := spec(1)
 	large.Input = make([]byte, polymath.MaxInlineBytes)
